@@ -1,0 +1,1 @@
+"""A door panel, a carrier and the residents' devices in a box, one process each."""

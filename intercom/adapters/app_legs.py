@@ -1,0 +1,212 @@
+"""Residents' app legs: a WebRTC leg for the media, the app's channel for everything else.
+
+An app's command counts only from the log-in that was rung, for the leg that it was rung with
+(an unguessable token), and only while that leg lives; whether the door may open then is for
+`routing.call` to say.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+import structlog
+
+from intercom.errors import RemoteProtocolError
+from intercom.media.dtls import DtlsIdentity
+from intercom.media.mux import MuxPort
+from intercom.media.webrtc import WebRtcLeg
+from intercom.ports import AppChannel, CallFacts
+from intercom.routing import events as ev
+from intercom.routing.commands import DoorState, EndReason
+from intercom.routing.events import LegFailure
+from intercom.routing.ids import DeviceId, LegId, ResidentId
+from intercom.routing.plan import AppTarget, Target
+from intercom.trace import Hop, Trace
+
+log = structlog.get_logger()
+
+
+class _State(Enum):
+    RINGING = "ringing"
+    ACCEPTED = "accepted"
+    """The person pressed Answer; the call may still say that another was first."""
+    CONNECTED = "connected"
+
+
+@dataclass(slots=True)
+class _AppLeg:
+    leg_id: LegId
+    token: str
+    target: AppTarget
+    call: CallFacts
+    media: WebRtcLeg
+    state: _State = _State.RINGING
+    has_answer: bool = False
+    is_online: bool = True
+
+
+class AppLegs:
+    """Implements `ports.ResidentLegs` for apps."""
+
+    def __init__(
+        self,
+        channel: AppChannel,
+        mux: MuxPort,
+        certificate: DtlsIdentity,
+        *,
+        token: Callable[[int], str],
+        trace: Trace,
+        post: Callable[[LegId, ev.Event], None],
+    ) -> None:
+        self._channel = channel
+        self._mux = mux
+        self._certificate = certificate
+        self._token = token
+        self._trace = trace
+        self._post = post
+        self._legs: dict[LegId, _AppLeg] = {}
+        self._by_token: dict[str, _AppLeg] = {}
+
+    # -- from the switchboard ----------------------------------------------------------------
+
+    def ring(self, call: CallFacts, leg_id: LegId, target: Target) -> None:
+        """Ring one app: its message carries the offer, so that the picture needs one round trip."""
+        assert isinstance(target, AppTarget)
+        media = WebRtcLeg.open(leg_id, self._mux, self._certificate, call.law, call.picture)
+        leg = _AppLeg(leg_id, self._token(32), target, call, media)
+        self._legs[leg_id] = leg
+        self._by_token[leg.token] = leg
+        media.on_failed = lambda _, cause: self._media_failed(leg, cause.value)
+        call.bridge.attach(media, hears_visitor=True, is_phone=False)
+        if not self._send(leg, self._ring_message(leg)):
+            self._drop(leg)
+            self._post(leg_id, ev.LegFailed(leg_id, LegFailure.UNREACHABLE))
+
+    def _ring_message(self, leg: _AppLeg) -> dict[str, object]:
+        call = leg.call
+        return {
+            "type": "ring",
+            "door": {"name": call.door.name, "pulse_ms": call.door.pulse_ms},
+            "place": call.property.address,
+            "doorbell": call.doorbell.name,
+            "offer": leg.media.offer(),
+            "law": call.law.name,
+            "has_picture": call.picture is not None,
+            "ring_s": call.panel.profile.ring_limit_s,
+        }
+
+    def quiet(self, leg_id: LegId) -> None:
+        """Go on showing the call, without sound."""
+        if leg := self._legs.get(leg_id):
+            self._send(leg, {"type": "quiet"})
+
+    def connect(self, leg_id: LegId) -> None:
+        """Tell the app that the visitor hears it now."""
+        if leg := self._legs.get(leg_id):
+            leg.state = _State.CONNECTED
+            self._send(leg, {"type": "talking"})
+
+    def cancel(self, leg_id: LegId, reason: EndReason) -> None:
+        """Stop ringing."""
+        self.end(leg_id, reason)
+
+    def end(self, leg_id: LegId, reason: EndReason) -> None:
+        """End the leg and say why."""
+        leg = self._legs.get(leg_id)
+        if leg is not None:
+            self._send(leg, {"type": "ended", "reason": reason.value})
+            self._drop(leg)
+
+    def tell_door(self, leg_id: LegId, state: DoorState, cause: str, pulse_ms: int) -> None:
+        """Say what is known about the door."""
+        if leg := self._legs.get(leg_id):
+            message = {"type": "door", "state": state.value, "cause": cause, "for_ms": pulse_ms}
+            self._send(leg, message)
+
+    # -- from the app ------------------------------------------------------------------------
+
+    def message(
+        self, resident_id: ResidentId, device_id: DeviceId, message: Mapping[str, object]
+    ) -> None:
+        """Take one message of an app; one that names a leg that is not its own changes nothing."""
+        token = message.get("call")
+        leg = self._by_token.get(token) if isinstance(token, str) else None
+        if leg is None or leg.target != AppTarget(resident_id, device_id):
+            self._channel.send(
+                device_id,
+                {"type": "error", "code": "no_such_call", "call": token, "of": message.get("type")},
+            )
+            return
+        match message.get("type"):
+            case "answer_sdp":
+                self._answer_sdp(leg, message.get("sdp"))
+            case "accept" if leg.state is _State.RINGING:
+                leg.state = _State.ACCEPTED
+                self._step(leg, Hop.ANSWER, "the app answered")
+                self._post(leg.leg_id, ev.LegAnswered(leg.leg_id))
+            case "decline" if leg.state is _State.RINGING:
+                self._step(leg, Hop.DECLINED, "declined on the app")
+                self._leave(leg, ev.LegDeclined(leg.leg_id), EndReason.DECLINED)
+            case "open":
+                self._step(leg, Hop.KEY, "the app asked to open")
+                self._post(leg.leg_id, ev.OpenRequested(leg.leg_id))
+            case "hang_up":
+                self._leave(leg, ev.LegEnded(leg.leg_id), EndReason.RESIDENT_HUNG_UP)
+            case _:  # a repeated accept or decline: the first one counts
+                pass
+
+    def device_offline(self, target: AppTarget) -> None:
+        """Note a lost connection: what rang there fails; talk goes on as long as its sound does."""
+        for leg in list(self._legs.values()):
+            if leg.target == target:
+                leg.is_online = False
+                if leg.state is _State.RINGING:
+                    self._fail(leg, "the app lost its connection")
+
+    def _answer_sdp(self, leg: _AppLeg, sdp: object) -> None:
+        if leg.has_answer or not isinstance(sdp, str):
+            return
+        try:
+            leg.media.accept_answer(sdp)
+        except RemoteProtocolError as error:
+            log.warning("app.answer_unusable", reason=str(error))
+            text = "This browser's sound and picture do not fit. Update it, or let the phone ring."
+            self._send(leg, {"type": "error", "code": "media", "text": text})
+            return
+        leg.has_answer = True
+
+    def _media_failed(self, leg: _AppLeg, cause: str) -> None:
+        if leg.leg_id not in self._legs:
+            return
+        self._step(leg, Hop.FAULT, f"app media: {cause}")
+        if leg.state is _State.CONNECTED:
+            self._fail(leg, cause)
+        else:  # the door can still be opened and the phone still rings
+            self._send(leg, {"type": "picture", "state": "lost", "cause": cause})
+
+    def _fail(self, leg: _AppLeg, cause: str) -> None:
+        self._step(leg, Hop.FAULT, cause)
+        event: ev.Event = ev.LegFailed(leg.leg_id, LegFailure.UNREACHABLE)
+        if leg.state is _State.CONNECTED:
+            event = ev.LegEnded(leg.leg_id)
+        self._leave(leg, event, EndReason.FAULT, cause)
+
+    def _leave(self, leg: _AppLeg, event: ev.Event, reason: EndReason, text: str = "") -> None:
+        """Let a leg go that ended at the app's own side; the call hears of it."""
+        self._send(leg, {"type": "ended", "reason": reason.value, "text": text})
+        self._drop(leg)
+        self._post(leg.leg_id, event)
+
+    # -- small things ------------------------------------------------------------------------
+
+    def _send(self, leg: _AppLeg, message: Mapping[str, object]) -> bool:
+        return self._channel.send(leg.target.device_id, {**message, "call": leg.token})
+
+    def _step(self, leg: _AppLeg, hop: Hop, text: str) -> None:
+        self._trace.step(leg.call.call_id, hop, text, leg=leg.leg_id)
+
+    def _drop(self, leg: _AppLeg) -> None:
+        self._legs.pop(leg.leg_id, None)
+        self._by_token.pop(leg.token, None)
+        leg.call.bridge.detach(leg.leg_id)
+        leg.media.close()

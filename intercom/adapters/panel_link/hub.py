@@ -1,0 +1,231 @@
+"""Every panel that is connected now: the door to GET /panel-link, the relays and the screens."""
+
+import asyncio
+import base64
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import structlog
+from aiohttp import hdrs, web
+from nacl.signing import SigningKey
+
+from intercom.adapters.panel_link.connection import PanelConnection
+from intercom.adapters.panel_link.order import COMMAND_LIFE_MS, OFFLINE, Order
+from intercom.adapters.panel_link.texts import text_of
+from intercom.errors import LocalProtocolError
+from intercom.link.messages import (
+    MAX_MESSAGE_BYTES,
+    CallState,
+    Message,
+    RelayAck,
+    RelayState,
+)
+from intercom.ports import RelayResult
+from intercom.routing.commands import EndReason, PanelState
+from intercom.routing.directory import Directory, PanelLinkRelay, Relay
+from intercom.routing.ids import CallId, CommandId, PanelId
+
+CHALLENGE = 'Basic realm="panel-link", charset="UTF-8"'  # RFC 7617 §2.1
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class PanelLinkState:
+    """What is known about a panel's link."""
+
+    panel_id: PanelId
+    is_online: bool
+    firmware: str = ""
+    """Of the last connection."""
+    relays: Mapping[int, RelayState] = field(default_factory=dict)
+    """The last report about each relay."""
+
+
+class PanelLinkHub:
+    """Holds one connection a panel; the newer one replaces the older.
+
+    It is the switchboard's `RelayDriver` for panel-link relays, and its `PanelScreens`.
+    """
+
+    def __init__(self, *, key: SigningKey, directory: Callable[[], Directory]) -> None:
+        self._key = key
+        self._directory = directory
+        self._connections: dict[PanelId, PanelConnection] = {}
+        self._relays: dict[PanelId, dict[int, RelayState]] = {}
+        self._shown: dict[PanelId, CallState] = {}
+        """The state of each panel's call, to be shown again after a reconnection."""
+        self._orders: dict[CommandId, Order] = {}
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve GET /panel-link."""
+        panel_id = self._authenticate(request)
+        if panel_id is None:
+            return web.Response(
+                status=HTTPStatus.UNAUTHORIZED, headers={hdrs.WWW_AUTHENTICATE: CHALLENGE}
+            )
+        # asyncio sets TCP_NODELAY itself; compression would cost more than it saves.
+        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE_BYTES)
+        await socket.prepare(request)
+        connection = PanelConnection(panel_id, socket)
+        replaced = self._connections.get(panel_id)
+        self._connections[panel_id] = connection
+        if replaced is not None:
+            replaced.close()
+        try:
+            await connection.run(
+                on_ready=lambda: self._resume(connection),
+                on_message=lambda message: self._receive(connection, message),
+            )
+        finally:
+            if self._connections.get(panel_id) is connection:
+                del self._connections[panel_id]
+        return socket
+
+    def close(self) -> None:
+        """Close every connection; the panels dial again."""
+        for connection in self._connections.values():
+            connection.close()
+
+    def panel_states(self) -> tuple[PanelLinkState, ...]:
+        """Say of every panel that may use the link whether it is online, for diagnosis."""
+        return tuple(
+            self._state_of(panel.panel_id)
+            for panel in self._directory().panels.values()
+            if panel.password is not None
+        )
+
+    async def pulse(
+        self, relay: Relay, pulse_ms: int, command_id: CommandId, call_id: CallId | None
+    ) -> RelayResult:
+        """Command a pulse and wait for what was measured; never queued, never fired twice."""
+        if not isinstance(relay, PanelLinkRelay):
+            raise LocalProtocolError("this relay is not on the panel link")
+        order = self._orders.get(command_id)
+        if order is None:
+            order = self._give_order(relay, pulse_ms, command_id, call_id)
+        if order is None:
+            return OFFLINE
+        try:
+            return await order.result()
+        finally:
+            self._orders.pop(command_id, None)
+
+    def show(
+        self, panel_id: PanelId, call_id: CallId, state: PanelState, reason: EndReason | None
+    ) -> None:
+        """Show a state of the call, in the language of the panel's property."""
+        message = CallState(
+            call_id=call_id,
+            state=state.value,
+            reason=None if reason is None else reason.value,
+            text=text_of(state, reason, self._language_of(panel_id)),
+        )
+        if state is PanelState.ENDED:
+            self._shown.pop(panel_id, None)
+        else:
+            self._shown[panel_id] = message
+        connection = self._connections.get(panel_id)
+        if connection is not None:
+            connection.send(message)
+
+    def _authenticate(self, request: web.Request) -> PanelId | None:
+        user, given = _basic_login(request.headers.get(hdrs.AUTHORIZATION, ""))
+        panel = self._directory().panels.get(PanelId(user))
+        password = None if panel is None else panel.password
+        # Compared in any case, so that an unknown panel takes as long as a wrong password.
+        is_same = hmac.compare_digest(given, (password or "").encode())
+        return PanelId(user) if is_same and password else None
+
+    def _give_order(
+        self, relay: PanelLinkRelay, pulse_ms: int, command_id: CommandId, call_id: CallId | None
+    ) -> Order | None:
+        connection = self._connections.get(relay.panel_id)
+        if connection is None or not connection.is_ready:
+            return None
+        now_ms = connection.clock.read_ms(asyncio.get_running_loop().time())
+        order = Order(
+            command_id=command_id,
+            call_id=call_id,
+            panel_id=relay.panel_id,
+            relay=relay.relay,
+            pulse_ms=pulse_ms,
+            boot_id=connection.boot_id,
+            exp=now_ms + COMMAND_LIFE_MS,
+        )
+        if not self._send(connection, order):
+            return None
+        self._orders[command_id] = order
+        return order
+
+    def _send(self, connection: PanelConnection, order: Order) -> bool:
+        command = connection.command(
+            order.command_id,
+            order.call_id,
+            relay=order.relay,
+            pulse_ms=order.pulse_ms,
+            exp=order.exp,
+        )
+        return connection.send_command(command, self._key)
+
+    def _resume(self, connection: PanelConnection) -> None:
+        """Bring a panel that came back up to date.
+
+        An order under way is sent once more with its `cmd_id` and expiry: firmware that has
+        it already only repeats its answer. After a restart of the panel it is given up.
+        """
+        shown = self._shown.get(connection.panel_id)
+        if shown is not None:
+            connection.send(shown)
+        for order in self._orders.values():
+            if order.panel_id == connection.panel_id and order.boot_id == connection.boot_id:
+                self._send(connection, order)
+
+    def _receive(self, connection: PanelConnection, message: Message) -> None:
+        match message:
+            case RelayAck():
+                order = self._order_of(connection, message.cmd_id)
+                if order is not None:
+                    order.acknowledge(message)
+            case RelayState():
+                self._relays.setdefault(connection.panel_id, {})[message.relay] = message
+                order = self._order_of(connection, message.cmd_id)
+                if order is not None:
+                    order.measure(message)
+            case _:
+                log.debug("panel_link.message_ignored", type=type(message).__name__)
+
+    def _order_of(self, connection: PanelConnection, cmd_id: str) -> Order | None:
+        order = self._orders.get(CommandId(cmd_id))
+        # No panel may answer for another one.
+        return order if order is not None and order.panel_id == connection.panel_id else None
+
+    def _state_of(self, panel_id: PanelId) -> PanelLinkState:
+        connection = self._connections.get(panel_id)
+        return PanelLinkState(
+            panel_id,
+            is_online=connection is not None and connection.is_ready,
+            firmware="" if connection is None else connection.firmware,
+            relays=dict(self._relays.get(panel_id, {})),
+        )
+
+    def _language_of(self, panel_id: PanelId) -> str:
+        directory = self._directory()
+        panel = directory.panels.get(panel_id)
+        if panel is None or panel.property_id not in directory.properties:
+            return ""
+        return directory.properties[panel.property_id].language
+
+
+def _basic_login(header: str) -> tuple[str, bytes]:
+    """Read user and password (RFC 7617 §2); both are empty when there are none."""
+    scheme, _, encoded = header.partition(" ")
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True)
+        user, _, password = decoded.partition(b":")
+        name = user.decode()
+    except ValueError:  # also binascii.Error and UnicodeDecodeError
+        return "", b""
+    return (name, password) if scheme.lower() == "basic" else ("", b"")

@@ -1,0 +1,1 @@
+"""The router's SIP side: one UDP socket and endpoint, panels' legs in, residents' phone legs out."""

@@ -1,0 +1,395 @@
+"""The composition root: builds every object, owns the root TaskGroup, the signals and the stop."""
+
+import asyncio
+import contextlib
+import ipaddress
+import secrets
+import signal
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from intercom.adapters.app_legs import AppLegs
+from intercom.adapters.control import ControlHandlers, control_server
+from intercom.adapters.panel_link import PanelLinkHub, load_or_create_key
+from intercom.adapters.relay_http import HttpRelayDriver
+from intercom.adapters.sip.panel_legs import SipPanelLegs
+from intercom.adapters.sip.phone_legs import SipPhoneLegs
+from intercom.adapters.sip.resolve import Resolver
+from intercom.adapters.sip.transport import SipTransport
+from intercom.building import Building, BuildingChange, diff, load_building
+from intercom.errors import ConfigError, MediaError
+from intercom.media import prompts, tones
+from intercom.media.dtls import DtlsIdentity
+from intercom.media.mux import MuxPort
+from intercom.media.port import PortPool
+from intercom.media.sequencer import encoded_ringback
+from intercom.ports import RelayResult
+from intercom.routing.commands import EndReason
+from intercom.routing.directory import Directory, HttpRelay, PanelLinkRelay
+from intercom.routing.ids import DoorId, PanelId
+from intercom.routing.limits import Limits
+from intercom.settings import Settings
+from intercom.sip.address import Address
+from intercom.sip.endpoint import Endpoint, EndpointConfig
+from intercom.sip.offer_answer import Law
+from intercom.switchboard import Ports, Switchboard
+from intercom.trace import Trace
+from intercom.web.server import WebConfig, make_app, serving
+from intercom.web.sessions import LoginTable
+from intercom.web.signaling import AppHub
+
+log = structlog.get_logger()
+
+STOP_GRACE_S = 0.5
+"""How long BYEs and closing frames may take to leave when the service stops."""
+
+
+def token(length: int) -> str:
+    """Give `length` random hexadecimal characters."""
+    return secrets.token_hex((length + 1) // 2)[:length]
+
+
+class BuildingInForce:
+    """The directory in force, and who wants to know when it changes."""
+
+    def __init__(self, file: Path, load: Callable[[Path], Building]) -> None:
+        self._file = file
+        self._load = load
+        self.directory = self._read(file)
+        self.on_change: list[Callable[[Directory], None]] = []
+
+    def reload(self, file: Path | None = None) -> BuildingChange:
+        """Load the file again; a wrong one raises ConfigError and changes nothing."""
+        new = self._read(file or self._file)
+        change = diff(self.directory, new)
+        self._file = file or self._file
+        self.directory = new
+        for listener in self.on_change:
+            listener(new)
+        return change
+
+    def _read(self, file: Path) -> Directory:
+        building = self._load(file)
+        for warning in building.warnings:
+            log.warning("building.doubtful", reason=warning)
+        return building.directory
+
+
+@dataclass(slots=True)
+class Service:
+    """The running service, for the operator's socket and for tests."""
+
+    settings: Settings
+    building: BuildingInForce
+    switchboard: Switchboard
+    trace: Trace
+    panel_link: PanelLinkHub
+    hub: AppHub
+    ready_line: str = ""
+
+
+async def serve(settings: Settings, building_file: Path | None = None) -> None:
+    """Run the service until SIGTERM or Ctrl-C; SIGHUP loads the building again."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    async with running(settings, building_file) as service:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, _reload_by_signal, service.building)
+        with contextlib.suppress(BrokenPipeError):
+            print(service.ready_line, flush=True)  # noqa: T201 - the one line on stdout
+        await stop.wait()
+        log.info("service.stopping", calls=service.switchboard.calls)
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, building_file: Path | None = None) -> AsyncIterator[Service]:
+    """Run the service while the context lasts."""
+    building = BuildingInForce(
+        building_file or settings.building_file,
+        lambda file: load_building(file, caller_id=settings.caller_id, policy=settings.dial_policy),
+    )
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        service = await _build(settings, building, stack, tasks)
+        try:
+            yield service
+        finally:
+            service.switchboard.end_all(EndReason.SHUTTING_DOWN)
+            await asyncio.sleep(STOP_GRACE_S if service.switchboard.calls else 0)
+            await stack.aclose()
+            for task in asyncio.all_tasks():
+                if task.get_name().startswith("service "):
+                    task.cancel()
+
+
+async def _build(
+    settings: Settings, building: BuildingInForce, stack: AsyncExitStack, tasks: asyncio.TaskGroup
+) -> Service:
+    loop = asyncio.get_running_loop()
+    _prepare_sounds()
+    trace = Trace(loop.time)
+    limits = Limits(talk_s=settings.talk_limit_s)
+
+    def directory() -> Directory:
+        return building.directory
+
+    switchboard = Switchboard(directory=directory, trace=trace, token=token, limits=limits)
+    advertised = advertised_address(settings)
+    media_host = advertised_media_address(settings, advertised)
+
+    # The SIP side.
+    endpoint = Endpoint(
+        EndpointConfig(
+            local=Address(advertised, settings.sip_port),
+            realm=settings.sip_realm,
+            password_of=lambda user: _panel_password(directory(), user),
+            is_trusted=lambda source, user: _is_trusted(directory(), source, user),
+        ),
+        token=token,
+    )
+    transport = SipTransport(endpoint, str(settings.sip_host), settings.sip_port)
+    pool = PortPool(str(settings.media_host), settings.rtp_port_first, settings.rtp_port_last)
+    panel_legs = SipPanelLegs(
+        transport,
+        pool,
+        directory=directory,
+        token=token,
+        media_host=media_host,
+        on_press=switchboard.press,
+        post=switchboard.post,
+    )
+    transport.on_invite = panel_legs.invite_received
+    resolver = Resolver()
+    phone_legs = SipPhoneLegs(
+        transport,
+        pool,
+        resolver,
+        directory=directory,
+        token=token,
+        caller_id=settings.caller_id,
+        sip_host=advertised,
+        media_host=media_host,
+        media_networks=settings.media_networks,
+        post=switchboard.post,
+    )
+
+    # The app's side.
+    logins = LoginTable(clock=loop.time)
+    hub = AppHub(directory=directory, logins=logins)
+    mux = _open_mux(settings, media_host)
+    stack.callback(mux.close)
+    app_legs = AppLegs(
+        hub, mux, DtlsIdentity.generate(), token=token, trace=trace, post=switchboard.post
+    )
+    hub.on_message = app_legs.message
+    hub.on_online = switchboard.device_online
+    hub.on_offline = app_legs.device_offline
+
+    # The doors.
+    panel_link = PanelLinkHub(
+        key=load_or_create_key(settings.state_dir / "panel-link.key"), directory=directory
+    )
+    stack.callback(panel_link.close)
+    http_relays = await stack.enter_async_context(HttpRelayDriver(settings.relay_ca_file))
+    switchboard.start(
+        tasks,
+        Ports(
+            panels=panel_legs,
+            apps=app_legs,
+            phones=phone_legs,
+            presence=hub,
+            screens=panel_link,
+            relays={PanelLinkRelay: panel_link, HttpRelay: http_relays},
+        ),
+    )
+
+    # What listens, last: nobody is let in before everything stands.
+    site = make_app(
+        WebConfig(is_tls=settings.has_tls, origins=_origins(settings)),
+        directory=directory,
+        logins=logins,
+        hub=hub,
+        is_healthy=lambda: True,
+        is_ready=lambda: True,
+        clock=loop.time,
+    )
+    site.router.add_get("/panel-link", panel_link.handle)
+    await resolver.refresh(building.directory)
+    await stack.enter_async_context(transport)
+    await _serve_http(settings, site, stack)
+    service = Service(settings, building, switchboard, trace, panel_link, hub)
+    await stack.enter_async_context(
+        control_server(settings.control_socket, _control_handlers(service))
+    )
+    changes: asyncio.Queue[Directory] = asyncio.Queue(8)
+    building.on_change += [lambda _: hub.directory_changed(), _offer_to(changes)]
+    tasks.create_task(
+        resolver.keep_fresh(changes, building.directory), name="service names looked up"
+    )
+    service.ready_line = _ready_line(settings, advertised, building.directory)
+    log.info("service.ready", sip_port=settings.sip_port, http_port=settings.http_port)
+    return service
+
+
+def _prepare_sounds() -> None:
+    """Make every sound once, so that no call waits for it."""
+    for law in Law:
+        encoded_ringback(law)
+    for make in (tones.opened, tones.refused, tones.ending_soon):
+        make()
+    for words in prompts.Words:
+        for language in prompts.LANGUAGES:
+            prompts.load(words, language)
+
+
+def _open_mux(settings: Settings, advertised: str) -> MuxPort:
+    host, port = str(settings.media_host), settings.webrtc_port
+    try:
+        return MuxPort.open(host, port, [advertised])
+    except MediaError as error:
+        message = (
+            f"{error}. End the program that uses the port,"
+            " or set INTERCOM_MEDIA_HOST / INTERCOM_WEBRTC_PORT."
+        )
+        raise ConfigError(message) from error
+
+
+async def _serve_http(settings: Settings, site: web.Application, stack: AsyncExitStack) -> None:
+    host, port = str(settings.http_host), settings.http_port
+    try:
+        await stack.enter_async_context(serving(site, host, port, _tls_context(settings)))
+    except OSError as error:
+        message = (
+            f"The app's server cannot listen on {host} port {port} (TCP): {error.strerror}. "
+            "End the program that uses the port, or set INTERCOM_HTTP_HOST / INTERCOM_HTTP_PORT."
+        )
+        raise ConfigError(message) from error
+
+
+def _tls_context(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except (ssl.SSLError, OSError) as error:
+        message = (
+            f"INTERCOM_TLS_CERTIFICATE and INTERCOM_TLS_KEY cannot be used ({error}): "
+            "give a certificate chain and its unencrypted key in PEM."
+        )
+        raise ConfigError(message) from error
+    return context
+
+
+def _origins(settings: Settings) -> frozenset[str]:
+    return frozenset({settings.web_origin}) if settings.web_origin else frozenset()
+
+
+def _panel_password(directory: Directory, user: str) -> str | None:
+    panel = directory.panels.get(PanelId(user))
+    return panel.password if panel else None
+
+
+def _is_trusted(directory: Directory, source: Address, from_user: str) -> bool:
+    panel = directory.panels.get(PanelId(from_user))
+    return panel is not None and source.host in panel.allowed_addresses
+
+
+def advertised_address(settings: Settings) -> str:
+    """Say by which address peers reach us: the public one, the bound one, or the machine's own."""
+    if settings.public_address:
+        return settings.public_address
+    host = str(settings.sip_host)
+    return host if not ipaddress.ip_address(host).is_unspecified else _own_address(host)
+
+
+def advertised_media_address(settings: Settings, sip_address: str) -> str:
+    """Say by which address sound and picture reach us; SDP and ICE want an IP address."""
+    if settings.public_address:
+        return _first_address_of(settings.public_address)
+    host = str(settings.media_host)
+    return sip_address if ipaddress.ip_address(host).is_unspecified else host
+
+
+def _own_address(any_host: str) -> str:
+    """Ask the kernel which address it would use toward elsewhere; nothing is sent."""
+    is_v6 = ":" in any_host
+    with socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("2001:db8::1" if is_v6 else "192.0.2.1", 9))  # documentation addresses
+        except OSError:
+            return "::1" if is_v6 else "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def _first_address_of(host: str) -> str:
+    try:
+        return str(socket.getaddrinfo(host, None)[0][4][0])
+    except OSError as error:
+        message = (
+            f"INTERCOM_PUBLIC_ADDRESS {host} cannot be looked up: give an IP address or fix DNS."
+        )
+        raise ConfigError(message) from error
+
+
+def _offer_to(changes: "asyncio.Queue[Directory]") -> Callable[[Directory], None]:
+    def offer(directory: Directory) -> None:
+        with contextlib.suppress(asyncio.QueueFull):  # an earlier change is being looked up
+            changes.put_nowait(directory)
+
+    return offer
+
+
+def _reload_by_signal(building: BuildingInForce) -> None:
+    try:
+        change = building.reload()
+    except ConfigError as error:
+        log.exception("building.refused", reason=str(error))
+    else:
+        log.info("building.loaded", change=change.summary())
+
+
+def _control_handlers(service: Service) -> ControlHandlers:
+    async def relay_test(door: str) -> RelayResult:
+        if DoorId(door) not in service.building.directory.doors:
+            known = ", ".join(sorted(service.building.directory.doors)) or "none"
+            msg = f'There is no door "{door}". The doors are: {known}.'
+            raise ConfigError(msg)
+        return await service.switchboard.relay_test(DoorId(door))
+
+    return ControlHandlers(
+        trace=service.trace,
+        relay_test=relay_test,
+        reload=service.building.reload,
+        status=lambda: _status(service),
+    )
+
+
+def _status(service: Service) -> dict[str, object]:
+    directory = service.building.directory
+    return {
+        "calls": service.switchboard.calls,
+        "panels_online": {
+            state.panel_id: state.is_online for state in service.panel_link.panel_states()
+        },
+        "apps_online": sum(len(service.hub.online(r)) for r in directory.residents),
+        "ready": service.ready_line,
+    }
+
+
+def _ready_line(settings: Settings, advertised: str, directory: Directory) -> str:
+    scheme = "https" if settings.has_tls else "http"
+    return (
+        f"Open Intercom is ready: SIP udp {advertised}:{settings.sip_port}, "
+        f"app {scheme}://{advertised}:{settings.http_port}/, "
+        f"RTP {settings.rtp_port_first}-{settings.rtp_port_last}, WebRTC {settings.webrtc_port}, "
+        f"{len(directory.panels)} panels, {len(directory.residents)} residents"
+    )

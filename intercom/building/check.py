@@ -1,0 +1,195 @@
+"""What the tables of a building file say about each other: references, doubles, numbers, trunks."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from intercom.building.faults import Faults, did_you_mean
+from intercom.building.lines import Path
+from intercom.building.tables import (
+    DoorbellTable,
+    DoorTable,
+    HttpTable,
+    PanelTable,
+    PropertyTable,
+    ResidentTable,
+    TrunkTable,
+)
+from intercom.routing.numbers import DialPolicy
+
+Secrets = dict[Path, str | None]
+"""The passwords found, by the place of the table that they belong to."""
+
+_SHORTEST_PASSWORD = 8  # of a panel: it guards SIP and the door's relay
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables whose shape is right, by their position in the file."""
+
+    property: PropertyTable | None
+    doors: Mapping[int, DoorTable]
+    panels: Mapping[int, PanelTable]
+    doorbells: Mapping[int, DoorbellTable]
+    residents: Mapping[int, ResidentTable]
+    trunks: Mapping[int, TrunkTable]
+    names: Mapping[str, list[str]]
+    """Every id in the file by kind, also of tables whose shape is wrong."""
+
+
+def check(
+    tables: Tables, secrets: Secrets, faults: Faults, caller_id: str | None, policy: DialPolicy
+) -> None:
+    """Note every fault and doubt that no single table shows."""
+    _check_doubles(tables, faults)
+    _check_doors(tables, secrets, faults)
+    _check_panels(tables, secrets, faults)
+    _check_doorbells(tables, faults)
+    _check_residents(tables, faults, policy)
+    _check_trunks(tables, secrets, faults, caller_id)
+    _check_ring_times(tables, faults)
+
+
+def _check_doubles(tables: Tables, faults: Faults) -> None:
+    for kind, names in tables.names.items():
+        seen: set[str] = set()
+        for position, name in enumerate(names):
+            if name and name in seen:
+                faults.add((kind, position), f'there is another {kind} "{name}": give one a new id')
+            seen.add(name)
+
+
+def _refer(tables: Tables, faults: Faults, path: Path, kind: str, name: str) -> bool:
+    known = tables.names[kind]
+    if name in known:
+        return True
+    suggestion = did_you_mean(name, filter(None, known))
+    faults.add_reference(path, f'{kind} "{name}" is not defined{suggestion}')
+    return False
+
+
+def _check_doors(tables: Tables, secrets: Secrets, faults: Faults) -> None:
+    taken: dict[tuple[str, int], str] = {}
+    beside = {panel.door for panel in tables.panels.values()}
+    for position, door in tables.doors.items():
+        path: Path = ("door", position, "relay")
+        if door.id not in beside:
+            faults.warn(("door", position), "no panel stands beside this door: no call can open it")
+        if isinstance(door.relay, HttpTable):
+            _check_http_relay(door.relay, path, secrets, faults)
+            continue
+        relay = (door.relay.panel, door.relay.relay)
+        if relay in taken:
+            faults.add(path, f'relay {relay[1]} of this panel belongs to door "{taken[relay]}" too')
+        taken.setdefault(relay, door.id)
+        if _refer(tables, faults, (*path, "panel"), "panel", relay[0]):
+            _check_panel_has_link(tables, secrets, faults, path, relay[0])
+
+
+def _check_http_relay(relay: HttpTable, path: Path, secrets: Secrets, faults: Faults) -> None:
+    has_secret = bool(secrets.get(path))
+    if relay.authentication == "none":
+        if has_secret or relay.username:
+            faults.add(path, 'has a user and no use for it: give authentication = "digest"')
+        return
+    if not relay.username or path not in secrets:
+        faults.add(path, f"{relay.authentication} needs username and password_file")
+    if relay.authentication == "basic" and relay.url.startswith("http:"):
+        faults.warn(path, "sends its password in the clear: use https or digest")
+
+
+def _check_panel_has_link(
+    tables: Tables, secrets: Secrets, faults: Faults, path: Path, panel_id: str
+) -> None:
+    for position, panel in tables.panels.items():
+        if panel.id == panel_id and ("panel", position) not in secrets:
+            faults.add(path, f'panel "{panel_id}" needs a password to be commanded over its link')
+
+
+def _check_panels(tables: Tables, secrets: Secrets, faults: Faults) -> None:
+    if not tables.names["panel"]:
+        faults.warn((), "there is no [[panel]]: nobody can ring")
+    for position, panel in tables.panels.items():
+        path: Path = ("panel", position)
+        _refer(tables, faults, (*path, "door"), "door", panel.door)
+        for button, doorbell in panel.buttons.items():
+            _refer(tables, faults, (*path, "buttons", button), "doorbell", doorbell)
+        if path not in secrets and not panel.allowed_addresses:
+            faults.add(path, "nothing proves who it is: give password_file or allowed_addresses")
+        password = secrets.get(path)
+        if password is not None and len(password) < _SHORTEST_PASSWORD:
+            faults.add(path, f"its password is shorter than {_SHORTEST_PASSWORD} characters")
+
+
+def _check_doorbells(tables: Tables, faults: Faults) -> None:
+    pressed = {bell for panel in tables.panels.values() for bell in panel.buttons.values()}
+    for position, doorbell in tables.doorbells.items():
+        path: Path = ("doorbell", position)
+        for resident in dict.fromkeys(doorbell.residents):
+            _refer(tables, faults, (*path, "residents"), "resident", resident)
+        for resident in _repeated(doorbell.residents):
+            faults.add((*path, "residents"), f'resident "{resident}" stands there more than once')
+        if doorbell.id not in pressed:
+            faults.warn(path, "no panel has a button for it")
+
+
+def _check_residents(tables: Tables, faults: Faults, policy: DialPolicy) -> None:
+    rung = {name for doorbell in tables.doorbells.values() for name in doorbell.residents}
+    for position, resident in tables.residents.items():
+        path: Path = ("resident", position)
+        if resident.app and resident.password_hash is None:
+            fault = "the app needs password_hash: run `intercom hash-password`, or give app = false"
+            faults.add(path, fault)
+        if not (resident.app or resident.number or resident.sip_phones):
+            faults.warn(path, "has neither app nor phone: cannot be reached")
+        objection = policy.objection_to(resident.number) if resident.number else None
+        if objection is not None:
+            faults.add((*path, "number"), f"{resident.number} would never be called: {objection}")
+        if resident.username not in rung:
+            faults.warn(path, "no doorbell rings here")
+
+
+def _check_trunks(tables: Tables, secrets: Secrets, faults: Faults, caller_id: str | None) -> None:
+    for position, trunk in tables.trunks.items():
+        path: Path = ("trunk", position)
+        if (trunk.username is None) != (path not in secrets):
+            faults.add(path, "has only one of username and password: give both or neither")
+        if caller_id is not None and caller_id not in trunk.caller_ids:
+            faults.warn(path, f"may not show {caller_id} (INTERCOM_CALLER_ID): it is never used")
+    if not any(resident.number for resident in tables.residents.values()):
+        return
+    if not tables.names["trunk"]:
+        faults.warn((), "there is no [[trunk]]: no resident's number can be called")
+    presentable = {number for trunk in tables.trunks.values() for number in trunk.caller_ids}
+    if tables.trunks and caller_id is not None and caller_id not in presentable:
+        fault = (
+            f"no trunk may show {caller_id} (INTERCOM_CALLER_ID): add it to the caller_ids of the"
+            " trunk whose carrier allows it, or set INTERCOM_CALLER_ID to one of"
+            f" {', '.join(sorted(presentable))}"
+        )
+        faults.add(("trunk",), fault)
+
+
+def _check_ring_times(tables: Tables, faults: Faults) -> None:
+    """Doubt a panel that gives up before the last phone has been called (requirement B2)."""
+    bells = {doorbell.id: doorbell for doorbell in tables.doorbells.values()}
+    has_number = {r.username for r in tables.residents.values() if r.number}
+    for position, panel in tables.panels.items():
+        if panel.profile.early == "answer":
+            continue  # we answer it at once, so its own limit never comes
+        for button, name in panel.buttons.items():
+            bell = bells.get(name)
+            if bell is None:
+                continue
+            phones = sum(resident in has_number for resident in bell.residents)
+            needed_s = bell.app_stage_s + phones * bell.phone_stage_s
+            if needed_s > panel.profile.ring_limit_s:
+                faults.warn(
+                    ("panel", position, "buttons", button),
+                    f"the panel gives up after {panel.profile.ring_limit_s:g} s,"
+                    f" and ringing everybody takes {needed_s:g} s",
+                )
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]

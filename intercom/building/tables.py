@@ -1,0 +1,183 @@
+"""The shape of a building file's tables; each field's description says what must stand there."""
+
+from ipaddress import ip_address
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from argon2 import Type, extract_parameters
+from argon2.exceptions import InvalidHashError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from intercom.routing.numbers import is_e164
+
+MAX_PULSE_MS = 10_000
+"""The panel's own hard limit for a relay."""
+SECRETS = frozenset({"password", "password_hash"})
+"""Fields whose values no error message repeats."""
+
+_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_HOST_PORT = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$"
+_SIP_URI = (
+    r"^sips?:([A-Za-z0-9._~!*'()&=+$,;?/%-]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$"
+)
+_USER = r"^[A-Za-z0-9._~!*'()&=+$,;?/%-]{1,64}$"  # RFC 3261 §25.1 user, without the colon
+
+
+def _check_number(value: str) -> str:
+    if not is_e164(value):
+        raise ValueError
+    return value
+
+
+def _check_address(value: str) -> str:
+    return str(ip_address(value))
+
+
+def _check_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ValueError
+    _ = parts.port  # raises ValueError when it is out of range
+    return value
+
+
+def _check_hash(value: str) -> str:
+    try:
+        parameters = extract_parameters(value)
+    except InvalidHashError:
+        raise ValueError from None
+    if parameters.type is not Type.ID:
+        raise ValueError
+    return value
+
+
+Id = Annotated[str, Field(pattern=_ID)]
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
+Number = Annotated[str, AfterValidator(_check_number)]
+Address = Annotated[str, AfterValidator(_check_address)]
+Password = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
+
+
+def _row(description: str, default: Any = ..., **limits: Any) -> Any:  # noqa: ANN401 - as pydantic
+    return Field(default, description=description, **limits)
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class WithPassword(Table):
+    """A password, as such or by reference; at most one of the three."""
+
+    password: Password | None = _row("a text of at most 128 characters", None)
+    password_file: str | None = _row("the path of a file whose first line is the password", None)
+    password_env: str | None = _row(
+        "the name of an environment variable, such as INTERCOM_SECRET_TRUNK",
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+    )
+
+
+class PropertyTable(Table):
+    id: Id = _row("a short name of letters, digits, dots, dashes", "property")
+    name: Name = _row("what people call it, 1 to 64 characters")
+    kind: Literal["residential", "commercial"] = _row('"residential" or "commercial"')
+    address: Name = _row("the street address that the app shows, 1 to 64 characters")
+    language: Literal["nb", "en"] = _row('the language of the spoken prompts, "nb" or "en"', "nb")
+    open_keys: list[Annotated[str, Field(pattern=r"^[0-9*#]$")]] = _row(
+        'the telephone keys that open a door, such as ["5"] or ["5", "8"]', ["5"], min_length=1
+    )
+
+
+class PanelLinkTable(Table):
+    driver: Literal["panel-link"] = _row('"panel-link"')
+    panel: Id = _row("the id of the panel that has the relay")
+    relay: int = _row("the relay's number, counted from 1", 1, ge=1, le=8)
+
+
+class HttpTable(WithPassword):
+    driver: Literal["http"] = _row('"http"')
+    url: Annotated[str, AfterValidator(_check_url)] = _row(
+        "an address such as https://192.0.2.9/open?door=1, without a password in it"
+    )
+    method: Literal["GET", "POST", "PUT"] = _row('"GET", "POST" or "PUT"', "GET")
+    authentication: Literal["none", "basic", "digest"] = _row('"none", "basic" or "digest"', "none")
+    username: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f:]{0,64}$")] = _row(
+        "the user name that the relay's maker tells, without a colon", ""
+    )
+    expected_status: int = _row("the HTTP status of success, 100 to 599", 200, ge=100, le=599)
+
+
+class DoorTable(Table):
+    id: Id = _row("a short name of letters, digits, dots, dashes")
+    name: Name = _row("what people call it, 1 to 64 characters; phones hear it")
+    relay: Annotated[PanelLinkTable | HttpTable, Field(discriminator="driver")] = _row(
+        'a relay such as { driver = "panel-link", panel = "main", relay = 1 }'
+    )
+    pulse_ms: int = _row(f"milliseconds from 100 to {MAX_PULSE_MS}", 3000, ge=100, le=MAX_PULSE_MS)
+
+
+class ProfileTable(Table):
+    early: Literal["183", "answer"] = _row(
+        '"183" (picture and sound before the answer) or "answer" (only after it)', "183"
+    )
+    ring_limit_s: float = _row(
+        "seconds from 10 to 600 that the panel rings by itself", 60.0, ge=10, le=600
+    )
+
+
+class PanelTable(WithPassword):
+    id: Id = _row("a short name of letters, digits, dots, dashes; also the SIP user name")
+    door: Id = _row("the id of the door beside the panel")
+    allowed_addresses: list[Address] = _row(
+        'IP addresses such as ["192.0.2.20"] from which it may call without a password', []
+    )
+    buttons: dict[Annotated[str, Field(pattern=_USER)], Id] = _row(
+        'what the panel calls and the doorbell behind it, such as { "1" = "hansen" }',
+        min_length=1,
+    )
+    profile: ProfileTable = _row('such as { early = "answer", ring_limit_s = 60 }', ProfileTable())
+
+
+class DoorbellTable(Table):
+    id: Id = _row("a short name of letters, digits, dots, dashes")
+    name: Name = _row("what stands on the panel, 1 to 64 characters")
+    residents: list[Id] = _row("the usernames of who is rung, in the phones' order", min_length=1)
+    app_stage_s: float = _row("seconds from 0 to 120 that the apps ring alone", 20.0, ge=0, le=120)
+    phone_stage_s: float = _row("seconds from 5 to 120 that each phone rings", 30.0, ge=5, le=120)
+
+
+class ResidentTable(Table):
+    username: Id = _row("a short name of letters, digits, dots, dashes; the app asks for it")
+    name: Name = _row("the person's name, 1 to 64 characters")
+    app: bool = _row("true or false", default=True)
+    password_hash: Annotated[str, AfterValidator(_check_hash)] | None = _row(
+        "what `intercom hash-password` prints ($argon2id$…)", None
+    )
+    number: Number | None = _row("a number in E.164 such as +4790012345", None)
+    sip_phones: list[Annotated[str, Field(pattern=_SIP_URI)]] = _row(
+        'addresses of SIP phones such as ["sip:desk@192.0.2.7:5060"]', [], max_length=5
+    )
+
+
+class TrunkTable(WithPassword):
+    id: Id = _row("a short name of letters, digits, dots, dashes")
+    address: Annotated[str, Field(pattern=_HOST_PORT)] = _row(
+        "the carrier's host or host:port, such as sip.example.net:5060"
+    )
+    username: Annotated[str, Field(pattern=r'^[^\x00-\x20\x7f"\\]{1,64}$')] | None = _row(
+        "the user name that the carrier gave", None
+    )
+    caller_ids: list[Number] = _row(
+        'the numbers that the carrier lets you show, such as ["+4723506953"]', min_length=1
+    )
+
+
+LISTS: dict[str, type[Table]] = {
+    "door": DoorTable,
+    "panel": PanelTable,
+    "doorbell": DoorbellTable,
+    "resident": ResidentTable,
+    "trunk": TrunkTable,
+}
+"""The tables that come any number of times, as [[door]]."""

@@ -1,0 +1,116 @@
+"""Which source of RTP is believed: decided once, then moved by authenticated signalling alone."""
+
+import ipaddress
+from collections.abc import Sequence
+
+from intercom.media import rtp
+
+NAT_PACKETS = 5
+"""So many in a row, of one SSRC and the negotiated payload type, prove a source behind NAT."""
+
+Address = tuple[str, int]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_UNREACHABLE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8",
+        "127.0.0.0/8",
+        "10.0.0.0/8",  # RFC 1918, as the next two
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",  # RFC 6598
+        "169.254.0.0/16",  # RFC 3927
+        "::/127",
+        "fc00::/7",  # RFC 4193
+        "fe80::/10",
+    )
+)
+"""Addresses that a peer behind NAT may name."""
+
+
+class Latch:
+    """The believed source of one stream.
+
+    It is the first of:
+        1. the address and port in the peer's SDP;
+        2. an address in the trunk's media networks;
+        3. where the SDP names an address that cannot be reached from here and is not where the
+           signalling comes from: the signalling address, after NAT_PACKETS packets in a row.
+    """
+
+    def __init__(
+        self,
+        signalled: Address,
+        *,
+        payload_types: frozenset[int],
+        signalling_host: str,
+        media_networks: Sequence[Network] = (),
+    ) -> None:
+        self.source: Address | None = None
+        """The source believed; None until the first packet."""
+        self.signalled = signalled
+        self.payload_types = payload_types
+        self._networks = tuple(media_networks)
+        self._nat_host = signalling_host if _is_behind_nat(signalled[0], signalling_host) else None
+        self._candidate: tuple[Address, int] | None = None
+        self._run = 0
+
+    @property
+    def target(self) -> Address | None:
+        """Where to send: the believed source, else as signalled; None where nothing can be sent to."""
+        if self.source is not None:
+            return self.source
+        host, port = self.signalled
+        return self.signalled if port and is_sendable(host) else None
+
+    def accept(self, packet: memoryview, source: Address) -> bool:
+        """Tell whether this packet counts; the first that does decides for good."""
+        if self.source is None and (
+            source == self.signalled
+            or self._is_in_networks(packet, source)
+            or self._is_proven(packet, source)
+        ):
+            self.source = source
+        return source == self.source
+
+    def _is_in_networks(self, packet: memoryview, source: Address) -> bool:
+        if not self._networks or not self._is_expected(rtp.parse(packet)):
+            return False
+        address = ipaddress.ip_address(source[0])
+        return any(address in network for network in self._networks)
+
+    def _is_proven(self, packet: memoryview, source: Address) -> bool:
+        if source[0] != self._nat_host:
+            return False
+        header = rtp.parse(packet)
+        if header is None or not self._is_expected(header):
+            self._candidate = None
+            return False
+        if (source, header.ssrc) != self._candidate:
+            self._candidate = (source, header.ssrc)
+            self._run = 0
+        self._run += 1
+        return self._run >= NAT_PACKETS
+
+    def _is_expected(self, header: rtp.RtpHeader | None) -> bool:
+        return header is not None and header.payload_type in self.payload_types
+
+
+def is_sendable(host: str) -> bool:
+    """Tell whether this is an address literal that packets can go to; names are never looked up."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return not (address.is_unspecified or address.is_multicast)
+
+
+def _is_behind_nat(signalled_host: str, signalling_host: str) -> bool:
+    if signalled_host == signalling_host:
+        return False
+    try:
+        address = ipaddress.ip_address(signalled_host)
+    except ValueError:
+        return True
+    return any(address in network for network in _UNREACHABLE)

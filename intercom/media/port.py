@@ -1,0 +1,128 @@
+"""UDP sockets for plain RTP: pairs of ports, read in batches without a task or an object a packet."""
+
+import asyncio
+import ipaddress
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from intercom.errors import MediaError
+
+Address = tuple[str, int]
+Receiver = Callable[[memoryview, Address, float], None]
+"""Called with (packet, source, now); the packet is valid only in the call."""
+
+MAX_PACKETS_PER_WAKE_UP = 64  # then the loop's other work has its turn
+MAX_PACKET_BYTES = 2048
+SOCKET_BUFFER_BYTES = 1 << 18  # a second of one leg's picture at 2 Mbit/s, should the loop be late
+EXPEDITED_FORWARDING = 0xB8  # RFC 3246: DSCP 46, in the upper six bits of the TOS byte
+
+_EPHEMERAL_TRIES = 64
+
+
+class RtpPort:
+    """One UDP socket."""
+
+    def __init__(self, udp: socket.socket, buffer: memoryview) -> None:
+        self.port: int = udp.getsockname()[1]
+        self.send_errors = 0
+        self.oversized = 0
+        self._socket = udp
+        self._buffer = buffer
+        self._is_ipv6 = udp.family == socket.AF_INET6
+        self._loop = asyncio.get_running_loop()
+        self._receiver: Receiver | None = None
+
+    def listen(self, receiver: Receiver) -> None:
+        """Hand every packet from now on to `receiver`."""
+        self._receiver = receiver
+        self._loop.add_reader(self._socket.fileno(), self._drain)
+
+    def send(self, packet: bytes | bytearray, destination: Address) -> None:
+        """Send at once; what the kernel does not take is counted and lost, as on the wire."""
+        try:
+            self._socket.sendto(packet, destination)
+        except OSError:
+            self.send_errors += 1
+
+    def close(self) -> None:
+        """Free the port; idempotent."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+        self._receiver = None
+
+    def _drain(self) -> None:
+        now = self._loop.time()
+        receive, buffer = self._socket.recvfrom_into, self._buffer
+        for _ in range(MAX_PACKETS_PER_WAKE_UP):
+            receiver = self._receiver
+            if receiver is None:  # closed by the packet before
+                return
+            try:
+                size, source = receive(buffer)
+            except OSError:  # nothing left, or an ICMP error of an earlier packet
+                return
+            if size >= MAX_PACKET_BYTES:
+                self.oversized += 1
+                continue
+            receiver(buffer[:size], source[:2] if self._is_ipv6 else source, now)
+
+
+class PortPool:
+    """Pairs of an even RTP port and the odd RTCP port after it (RFC 3550 §11) at one address.
+
+    Pairs are taken in turn from a random start, so that a freed port rests for long: late packets of
+    an ended call do not find the next one.
+    """
+
+    def __init__(self, host: str, first: int = 0, last: int = 0) -> None:
+        """Take ports `first` to `last`; 0 leaves the choice to the system."""
+        self.host = host
+        is_ipv6 = ipaddress.ip_address(host).version == 6
+        self._family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
+        self._evens = range(first + first % 2, last, 2) if first else range(0)
+        self._next = secrets.randbelow(len(self._evens)) if self._evens else 0
+        self._is_ephemeral = not first
+        self._buffer = memoryview(bytearray(MAX_PACKET_BYTES))
+
+    def open_pair(self) -> tuple[RtpPort, RtpPort]:
+        """Bind a pair; raise MediaError when none is free."""
+        for even in self._candidates():
+            rtp = self._bind(even)
+            if rtp is None:
+                continue
+            port = rtp.getsockname()[1]
+            rtcp = self._bind(port + 1) if port % 2 == 0 else None
+            if rtcp is not None:
+                return RtpPort(rtp, self._buffer), RtpPort(rtcp, self._buffer)
+            rtp.close()
+        message = f"no free pair of RTP ports at {self.host}"
+        raise MediaError(message)
+
+    def _candidates(self) -> Iterator[int]:
+        if self._is_ephemeral:
+            yield from [0] * _EPHEMERAL_TRIES
+        for _ in self._evens:
+            yield self._evens[self._next]
+            self._next = (self._next + 1) % len(self._evens)
+
+    def _bind(self, port: int) -> socket.socket | None:
+        udp = socket.socket(self._family, socket.SOCK_DGRAM)
+        try:
+            udp.setblocking(False)
+            udp.bind((self.host, port))
+        except (OSError, OverflowError):
+            udp.close()
+            return None
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER_BYTES)
+        self._mark(udp)
+        return udp
+
+    def _mark(self, udp: socket.socket) -> None:
+        level: Any = socket.IPPROTO_IP
+        option = socket.IP_TOS
+        if self._family == socket.AF_INET6:
+            level, option = socket.IPPROTO_IPV6, socket.IPV6_TCLASS
+        udp.setsockopt(level, option, EXPEDITED_FORWARDING)

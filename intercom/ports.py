@@ -1,0 +1,121 @@
+"""What the switchboard needs of the outside world; the adapters and the tests' fakes implement it.
+
+Every method returns at once; what becomes of it comes back as an event of `routing.events`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from intercom.media.bridge import Bridge
+from intercom.routing.commands import DoorState, EndReason, PanelState
+from intercom.routing.directory import Door, Doorbell, Panel, Property, Relay
+from intercom.routing.ids import CallId, CommandId, DeviceId, LegId, PanelId, ResidentId
+from intercom.routing.plan import AppTarget, Target
+from intercom.sip.offer_answer import Law, NegotiatedVideo
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What every leg of a call may want to know."""
+
+    call_id: CallId
+    property: Property
+    panel: Panel
+    door: Door
+    doorbell: Doorbell
+    bridge: Bridge
+    law: Law
+    """The panel's: what every other leg is offered first, so that nothing is converted."""
+    picture: NegotiatedVideo | None
+    """The panel's H.264 as negotiated; None: it has no camera."""
+
+
+class PanelLegs(Protocol):
+    """The panels' own legs."""
+
+    def progress(self, leg_id: LegId) -> None:
+        """Give early media by 183 or, where the panel's profile says so, by 200."""
+
+    def answer(self, leg_id: LegId) -> None:
+        """Answer with 200, unless that was done."""
+
+    def end(self, leg_id: LegId, reason: EndReason) -> None:
+        """Refuse, cancel or hang up, whichever fits the leg's state."""
+
+
+class ResidentLegs(Protocol):
+    """One kind of resident's legs: apps, or phones over SIP."""
+
+    def ring(self, call: CallFacts, leg_id: LegId, target: Target) -> None:
+        """Start ringing; ends in LegAnswered, LegDeclined or LegFailed."""
+
+    def quiet(self, leg_id: LegId) -> None:
+        """Go on showing the call, without sound."""
+
+    def connect(self, leg_id: LegId) -> None:
+        """Tell the leg that it is in the call now."""
+
+    def cancel(self, leg_id: LegId, reason: EndReason) -> None:
+        """Stop ringing."""
+
+    def end(self, leg_id: LegId, reason: EndReason) -> None:
+        """Hang up."""
+
+    def tell_door(self, leg_id: LegId, state: DoorState, cause: str, pulse_ms: int) -> None:
+        """Say what is known about the door."""
+
+
+class Presence(Protocol):
+    """Which apps are online now."""
+
+    def online(self, resident_id: ResidentId) -> tuple[AppTarget, ...]:
+        """List a resident's apps that have a live connection."""
+
+
+class AppChannel(Protocol):
+    """Messages to the apps, whatever carries them."""
+
+    def send(self, device_id: DeviceId, message: Mapping[str, object]) -> bool:
+        """Send one message; False when the device is gone."""
+
+
+class PanelScreens(Protocol):
+    """Screens and lamps of panels that have a panel link; others are silently passed over."""
+
+    def show(
+        self, panel_id: PanelId, call_id: CallId, state: PanelState, reason: EndReason | None
+    ) -> None:
+        """Show a state of the call."""
+
+
+class RelayOutcome(Enum):
+    OPENED = "opened"
+    """Measured."""
+    SENT = "sent"
+    """Accepted, without feedback."""
+    UNKNOWN = "unknown"
+    """No answer in time; it may have pulsed."""
+    FAILED = "failed"
+    """It certainly did not pulse."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayResult:
+    outcome: RelayOutcome
+    cause: str = ""
+    """In words for a person, when not opened."""
+    on_ms: int = 0
+    """Measured length of the pulse, when opened."""
+    coil_ma: int | None = None
+    """Measured coil current, where the panel measures it."""
+
+
+class RelayDriver(Protocol):
+    """One way to pulse a relay."""
+
+    async def pulse(
+        self, relay: Relay, pulse_ms: int, command_id: CommandId, call_id: CallId | None
+    ) -> RelayResult:
+        """Pulse once and say what was measured; never raises for a relay's or network's fault."""

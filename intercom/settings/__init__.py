@@ -1,0 +1,14 @@
+"""The service's settings: `load_settings` reads and checks them all, once, at the start."""
+
+from intercom.settings.load import PREFIX, SETTINGS_VARIABLE, find_control_socket, load_settings
+from intercom.settings.model import LogFormat, LogLevel, Settings
+
+__all__ = [
+    "PREFIX",
+    "SETTINGS_VARIABLE",
+    "LogFormat",
+    "LogLevel",
+    "Settings",
+    "find_control_socket",
+    "load_settings",
+]

@@ -1,0 +1,130 @@
+"""Read the settings, check them, and say of every wrong one what to do.
+
+Where a value comes from, the first that has it wins: the command line, the environment
+(INTERCOM_SIP_PORT), the settings file (TOML: sip_port; or lines of INTERCOM_SIP_PORT=…), the default.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from intercom.errors import ConfigError
+from intercom.settings.model import Settings, remedy_of
+
+PREFIX: Final = "INTERCOM_"
+SETTINGS_VARIABLE: Final = "INTERCOM_SETTINGS"
+_REFERENCES = "INTERCOM_SECRET_"
+"""Variables that a building file's `password_env` may name; they are no settings."""
+
+
+def load_settings(
+    settings_file: Path | None = None,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    **overrides: object,
+) -> Settings:
+    """Read and check all settings; raise ConfigError that names every wrong one and its remedy.
+
+    `overrides` are what the command line gave; None means that it did not.
+    """
+    values = _gather(settings_file, environment)
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        lines = [_explain(details) for details in error.errors(include_url=False)]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def find_control_socket(
+    settings_file: Path | None = None, *, environment: Mapping[str, str] = os.environ
+) -> Path:
+    """Say where the running service's socket is, without asking for all other settings."""
+    values = _gather(settings_file, environment)
+    state_dir = Path(str(values.get("state_dir", Settings.model_fields["state_dir"].default)))
+    return Path(str(values.get("control_socket", state_dir / "control.sock")))
+
+
+def _gather(settings_file: Path | None, environment: Mapping[str, str]) -> dict[str, Any]:
+    named = environment.get(SETTINGS_VARIABLE)
+    path = settings_file or (Path(named) if named else None)
+    values: dict[str, Any] = {}
+    if path is not None:
+        values.update(_read_file(path))
+    values.update(_known(environment, "the environment"))
+    return values
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = (
+            f"The settings file {path} cannot be read ({error}):"
+            f" give another by --settings or {SETTINGS_VARIABLE}"
+        )
+        raise ConfigError(msg) from error
+    if path.suffix != ".toml":
+        lines = {k: v or "" for k, v in dotenv_values(path, interpolate=False).items()}
+        return _known(lines, str(path), is_prefixed_only=True)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"The settings file {path} is not TOML: {error}"
+        raise ConfigError(msg) from error
+    unknown = [
+        _unknown(key, str(path), tuple(Settings.model_fields))
+        for key in table
+        if key not in Settings.model_fields
+    ]
+    if unknown:
+        raise ConfigError("\n".join(unknown))
+    return table
+
+
+def _known(
+    variables: Mapping[str, str], where: str, *, is_prefixed_only: bool = False
+) -> dict[str, Any]:
+    """Pick our variables; refuse those that begin like ours and are none."""
+    values: dict[str, Any] = {}
+    unknown: list[str] = []
+    names = tuple(PREFIX + name.upper() for name in Settings.model_fields)
+    for name, value in variables.items():
+        is_ours = name.startswith(PREFIX) and not name.startswith(_REFERENCES)
+        if name in names:
+            values[name.removeprefix(PREFIX).lower()] = value
+        elif (is_ours and name != SETTINGS_VARIABLE) or (is_prefixed_only and not is_ours):
+            unknown.append(_unknown(name, where, names))
+    if unknown:
+        raise ConfigError("\n".join(unknown))
+    return values
+
+
+def _unknown(name: str, where: str, names: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else "`intercom settings` lists all of them"
+    return f"{name} in {where} is no setting: {hint}"
+
+
+def _explain(details: ErrorDetails) -> str:
+    """Turn one of pydantic's errors into the setting's name, what is wrong, and the remedy."""
+    context = details.get("ctx", {})
+    name = str(details["loc"][0]) if details["loc"] else str(context["setting"])
+    message = details["msg"]
+    match details["type"]:
+        case "missing":
+            fault = "is missing"
+        case "together":
+            fault = message
+        case "value_error":
+            fault = f"is wrong: {message.removeprefix('Value error, ')}"
+        case _:
+            fault = f'is wrong: "{details["input"]}": {message[0].lower()}{message[1:]}'
+    return f"{PREFIX}{name.upper()} {fault}: {remedy_of(name)}"

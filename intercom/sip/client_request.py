@@ -1,0 +1,88 @@
+"""A request of ours that answers challenges by itself (RFC 3261 §22)."""
+
+from collections.abc import Callable
+
+from intercom.sip.address import Address
+from intercom.sip.core import Core
+from intercom.sip.digest import DigestClient
+from intercom.sip.draft import RequestDraft
+from intercom.sip.message import Response
+from intercom.sip.transaction import ClientTransaction
+
+MAX_ATTEMPTS = 4
+_HEADERS = {
+    401: ("www-authenticate", "Authorization"),
+    407: ("proxy-authenticate", "Proxy-Authorization"),
+}
+ResponseHandler = Callable[[Response, float], None]
+FailureHandler = Callable[[int, float], None]
+
+
+def ignore_response(_response: Response, _now: float) -> None:
+    """Do nothing with a response."""
+
+
+def ignore_failure(_status: int, _now: float) -> None:
+    """Do nothing about a failure."""
+
+
+class ClientRequest:
+    """One request and its retries: each realm is answered once, again only when its nonce was stale."""
+
+    def __init__(
+        self,
+        core: Core,
+        draft: RequestDraft,
+        destination: Address,
+        *,
+        digest: DigestClient | None = None,
+        next_cseq: Callable[[], int],
+        on_response: ResponseHandler = ignore_response,
+        on_failure: FailureHandler = ignore_failure,
+    ) -> None:
+        self.draft = draft
+        self.digest = digest
+        """None: a challenge is the user's to see."""
+        self._core = core
+        self._destination = destination
+        self._next_cseq = next_cseq
+        self._on_response = on_response
+        self._on_failure = on_failure
+        self._answered: set[str] = set()
+        self._attempts = 0
+        self.transaction: ClientTransaction | None = None
+
+    def send(self, now: float) -> None:
+        """Send it, or send it again with what `draft` is now."""
+        self._attempts += 1
+        self.transaction = self._core.layer.send_request(self.draft, self._destination, self, now)
+
+    def handle_response(self, response: Response, now: float) -> None:
+        """Answer a challenge, or hand the response on."""
+        if response.status in _HEADERS and self._can_answer(response):
+            self._retry(now)
+        else:
+            self._on_response(response, now)
+
+    def handle_failure(self, status: int, now: float) -> None:
+        """Hand a failure on."""
+        self._on_failure(status, now)
+
+    def _can_answer(self, response: Response) -> bool:
+        key, header = _HEADERS[response.status]
+        if self.digest is None or self._attempts >= MAX_ATTEMPTS:
+            return False
+        learnt = self.digest.learn(header, response.headers.get(key, []))
+        if learnt is None:
+            return False
+        realm, is_stale = learnt
+        if header + realm in self._answered and not is_stale:
+            return False
+        self._answered.add(header + realm)
+        return True
+
+    def _retry(self, now: float) -> None:
+        assert self.digest is not None
+        credentials = self.digest.authorize(self.draft.method, self.draft.uri)
+        self.draft = self.draft.retry(self._core.branch(), self._next_cseq(), credentials)
+        self.send(now)

@@ -1,0 +1,151 @@
+"""A registration that we keep with somebody else's registrar (RFC 3261 §10.2)."""
+
+from intercom.errors import RemoteProtocolError
+from intercom.sip.address import Address
+from intercom.sip.client_request import ClientRequest
+from intercom.sip.core import Core
+from intercom.sip.digest import DigestClient
+from intercom.sip.draft import RequestDraft
+from intercom.sip.events import RegistrationFailed, RegistrationId, RegistrationSucceeded
+from intercom.sip.headers import parse_name_address
+from intercom.sip.message import Response
+from intercom.sip.timer import Alarm
+from intercom.sip.uri import parse_uri
+
+RETRY_FIRST_S = 2.0
+RETRY_LONGEST_S = 60.0
+MAX_EXPIRES_S = 86_400
+
+
+class Registration:
+    """One registration: refreshed at 80 % of its time, tried again after silence and 5xx."""
+
+    def __init__(
+        self,
+        core: Core,
+        registration_id: RegistrationId,
+        *,
+        registrar: Address,
+        aor: str,
+        digest: DigestClient | None,
+        expires_s: int,
+    ) -> None:
+        uri = parse_uri(aor)
+        self.id = registration_id
+        self._core = core
+        self._registrar = registrar
+        self._digest = digest
+        self._expires_s = expires_s
+        self._contact = core.contact(uri.user)
+        self._aor = f"<{aor}>"
+        self._uri = f"{uri.scheme}:{aor.rpartition('@')[2]}"
+        self._tag = core.token(16)
+        self._sip_call_id = core.token(32)
+        self._cseq = 0
+        self._retry_s = RETRY_FIRST_S
+        self._alarm: Alarm | None = None
+        self._is_withdrawn = False
+
+    def send(self, now: float) -> None:
+        """Register, or refresh."""
+        credentials = self._digest.authorize("REGISTER", self._uri) if self._digest else ()
+        expires_s = 0 if self._is_withdrawn else self._expires_s
+        draft = RequestDraft(
+            method="REGISTER",
+            uri=self._uri,
+            sent_by=self._core.sent_by,
+            branch=self._core.branch(),
+            from_=f"{self._aor};tag={self._tag}",
+            to=self._aor,
+            sip_call_id=self._sip_call_id,
+            cseq=self._next_cseq(),
+            credentials=credentials,
+            fields=(
+                ("Contact", f"{self._contact};expires={expires_s}"),
+                ("Expires", str(expires_s)),
+                self._core.user_agent,
+            ),
+        )
+        ClientRequest(
+            self._core,
+            draft,
+            self._registrar,
+            digest=self._digest,
+            next_cseq=self._next_cseq,
+            on_response=self._receive,
+            on_failure=self._fail,
+        ).send(now)
+
+    def withdraw(self, now: float) -> None:
+        """Register with an expiry of 0."""
+        self._is_withdrawn = True
+        self._stop()
+        self.send(now)
+
+    def _next_cseq(self) -> int:
+        self._cseq += 1
+        return self._cseq
+
+    def _receive(self, response: Response, now: float) -> None:
+        if self._is_withdrawn:
+            self._core.events.append(RegistrationSucceeded(self.id, 0))
+        elif response.status < 300:
+            self._succeed(response, now)
+        elif response.status == 423 and self._lengthen(response):
+            self.send(now)
+        else:
+            self._core.events.append(RegistrationFailed(self.id, response.status, response.reason))
+            if response.status >= 500:
+                self._retry(now)
+
+    def _succeed(self, response: Response, now: float) -> None:
+        self._retry_s = RETRY_FIRST_S
+        expires_s = self._granted_s(response)
+        self._set(now + max(0.8 * expires_s, 1.0))
+        self._core.events.append(RegistrationSucceeded(self.id, expires_s))
+
+    def _granted_s(self, response: Response) -> int:
+        """Read how long we are registered: our own contact's expiry first (RFC 3261 §10.2.4)."""
+        values = [response.first("expires")]
+        ours = self._contact[1:-1]
+        try:
+            contacts = [parse_name_address(value) for value in response.listed("contact")]
+        except RemoteProtocolError:
+            contacts = []
+        values = [c.params.get("expires") for c in contacts if c.uri == ours] + values
+        for value in values:
+            if value and value.isascii() and value.isdigit() and int(value[:9]) > 0:
+                return min(int(value[:9]), MAX_EXPIRES_S)
+        return self._expires_s
+
+    def _lengthen(self, response: Response) -> bool:
+        """Take over the registrar's Min-Expires if it is longer than what we asked for."""
+        try:
+            wanted = response.number("min-expires") or 0
+        except RemoteProtocolError:
+            return False
+        if not self._expires_s < wanted <= MAX_EXPIRES_S:
+            return False
+        self._expires_s = wanted
+        return True
+
+    def _fail(self, status: int, now: float) -> None:
+        if self._is_withdrawn:
+            self._core.events.append(RegistrationSucceeded(self.id, 0))
+            return
+        reason = "Request Timeout" if status == 408 else "Service Unavailable"
+        self._core.events.append(RegistrationFailed(self.id, status, reason))
+        self._retry(now)
+
+    def _retry(self, now: float) -> None:
+        self._set(now + self._retry_s)
+        self._retry_s = min(2 * self._retry_s, RETRY_LONGEST_S)
+
+    def _set(self, at: float) -> None:
+        self._stop()
+        self._alarm = self._core.timers.start(at, self.send)
+
+    def _stop(self) -> None:
+        if self._alarm is not None:
+            self._alarm.stop()
+            self._alarm = None

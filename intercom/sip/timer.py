@@ -1,0 +1,84 @@
+"""Deadlines: a heap of whatever wants to be woken, without a clock."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+
+from typing_extensions import override
+
+
+class Timed(ABC):
+    """Something with a next deadline, which it changes at will; `TimerQueue.watch` must then be told."""
+
+    __slots__ = ("deadline_at", "queued_at")
+
+    def __init__(self) -> None:
+        self.deadline_at: float | None = None
+        self.queued_at: float | None = None
+        """When the queue looks at it next; the queue's own."""
+
+    @abstractmethod
+    def handle_timer(self, now: float) -> None:
+        """Do what is due at `now` and set the next deadline."""
+
+
+class Alarm(Timed):
+    """A call at a time, unless it is stopped before."""
+
+    __slots__ = ("_action",)
+
+    def __init__(self, at: float, action: Callable[[float], None]) -> None:
+        super().__init__()
+        self.deadline_at = at
+        self._action = action
+
+    def stop(self) -> None:
+        self.deadline_at = None
+
+    @override
+    def handle_timer(self, now: float) -> None:
+        self.deadline_at = None
+        self._action(now)
+
+
+class TimerQueue:
+    """The heap; an item that moved its deadline later is looked at once in vain."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Timed]] = []
+        self._count = count()
+
+    def watch(self, item: Timed) -> None:
+        """Take note of an item's deadline."""
+        at = item.deadline_at
+        if at is not None and (item.queued_at is None or at < item.queued_at):
+            item.queued_at = at
+            heappush(self._heap, (at, next(self._count), item))
+
+    def start(self, at: float, action: Callable[[float], None]) -> Alarm:
+        """Set an alarm."""
+        alarm = Alarm(at, action)
+        self.watch(alarm)
+        return alarm
+
+    def next_at(self) -> float | None:
+        """Tell the earliest deadline."""
+        heap = self._heap
+        while heap:
+            at, _, item = heap[0]
+            if at == item.queued_at and at == item.deadline_at:
+                return at
+            heappop(heap)
+            if at == item.queued_at:
+                item.queued_at = None
+                self.watch(item)
+        return None
+
+    def run(self, now: float) -> None:
+        """Wake everything that is due."""
+        while (at := self.next_at()) is not None and at <= now:
+            item = heappop(self._heap)[2]
+            item.queued_at = None
+            item.handle_timer(now)
+            self.watch(item)

@@ -1,0 +1,114 @@
+"""The transaction layer: the tables of all transactions, and the matching of messages to them."""
+
+from intercom.sip.address import Address, Datagram
+from intercom.sip.draft import BRANCH_COOKIE, RequestDraft
+from intercom.sip.message import Request, Response
+from intercom.sip.timer import TimerQueue
+from intercom.sip.transaction import (
+    ClientKey,
+    ClientTransaction,
+    ClientUser,
+    InviteClientTransaction,
+    InviteServerTransaction,
+    NonInviteClientTransaction,
+    NonInviteServerTransaction,
+    ServerKey,
+    ServerTransaction,
+)
+
+
+class TransactionLayer:
+    """All transactions of one endpoint; what they send gathers in `outbox`."""
+
+    def __init__(self, timers: TimerQueue) -> None:
+        self.outbox: list[Datagram] = []
+        self._timers = timers
+        self._clients: dict[ClientKey, ClientTransaction] = {}
+        self._servers: dict[ServerKey, ServerTransaction] = {}
+
+    @property
+    def size(self) -> int:
+        """Count the transactions that are kept."""
+        return len(self._clients) + len(self._servers)
+
+    def send_request(
+        self, draft: RequestDraft, destination: Address, user: ClientUser, now: float
+    ) -> ClientTransaction:
+        """Start a client transaction."""
+        kind = InviteClientTransaction if draft.method == "INVITE" else NonInviteClientTransaction
+        transaction = kind(draft, destination, user, self.outbox, self._clients)
+        transaction.start(now)
+        self._timers.watch(transaction)
+        return transaction
+
+    def receive_response(self, response: Response, now: float) -> bool:
+        """Hand a response to its transaction (RFC 3261 §17.1.3); False when there is none."""
+        transaction = self._clients.get((response.via.branch, response.cseq.method))
+        if transaction is None:
+            return False
+        transaction.receive_response(response, now)
+        self._timers.watch(transaction)
+        return True
+
+    def find(self, request: Request) -> ServerTransaction | None:
+        """Find the transaction that a request is a retransmission of."""
+        return self._servers.get(_key(request, request.method))
+
+    def find_invite(self, request: Request) -> InviteServerTransaction | None:
+        """Find the INVITE transaction that an ACK or CANCEL belongs to."""
+        found = self._servers.get(_key(request, "INVITE"))
+        return found if isinstance(found, InviteServerTransaction) else None
+
+    def is_merged(self, request: Request) -> bool:
+        """Tell whether an INVITE came already by another way (RFC 3261 §8.2.2.2)."""
+        return _twin_key(request) in self._servers
+
+    def accept_invite(self, request: Request, destination: Address) -> InviteServerTransaction:
+        """Open the server transaction of a new INVITE."""
+        key = _key(request, "INVITE")
+        transaction = InviteServerTransaction(key, destination, self.outbox, self._servers)
+        transaction.twin_key = _twin_key(request)
+        self._servers[transaction.twin_key] = transaction
+        return transaction
+
+    def accept(self, request: Request, destination: Address) -> NonInviteServerTransaction:
+        """Open the server transaction of any other new request."""
+        key = _key(request, request.method)
+        return NonInviteServerTransaction(key, destination, self.outbox, self._servers)
+
+    def respond(self, transaction: ServerTransaction, status: int, data: bytes, now: float) -> None:
+        """Send a response in a transaction."""
+        transaction.respond(status, data, now)
+        self._timers.watch(transaction)
+
+    def receive_ack(self, transaction: InviteServerTransaction, now: float) -> None:
+        """Take the ACK for a final of 300 or more."""
+        transaction.receive_ack(now)
+        self._timers.watch(transaction)
+
+    def fail(self, destination: Address, now: float) -> None:
+        """Fail all client transactions toward an address that cannot be reached."""
+        for transaction in list(self._clients.values()):
+            if transaction.destination == destination:
+                transaction.fail(now)
+
+
+def _key(request: Request, method: str) -> ServerKey:
+    """Build the matching key of RFC 3261 §17.2.3; RFC 2543 peers have no branch worth the name."""
+    via = request.via
+    branch = via.branch
+    if len(branch) > len(BRANCH_COOKIE) and branch.startswith(BRANCH_COOKIE):
+        return branch, via.sent_by, method
+    return (
+        branch,
+        via.sent_by,
+        method,
+        request.sip_call_id,
+        request.from_.tag or request.required("from"),
+        str(request.cseq.number),
+    )
+
+
+def _twin_key(request: Request) -> ServerKey:
+    tag = request.from_.tag
+    return "merged", request.sip_call_id, tag, str(request.cseq.number), request.method

@@ -1,0 +1,93 @@
+"""SIP, SIPS and tel URIs (RFC 3261 §19.1, RFC 3966)."""
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from intercom.errors import RemoteProtocolError
+from intercom.sip.address import Address
+
+DEFAULT_PORT = 5060  # RFC 3261 §19.1.2
+_SIP_URI = re.compile(
+    r"(sips?):(?:([^@\s<>\"]*)@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?"
+    r"((?:;[^?\s<>\"]*)?)(?:\?[^\s<>\"]*)?",
+    re.IGNORECASE,
+)
+_TEL_URI = re.compile(r"tel:(\+?[0-9A-Fa-f*#().-]+)((?:;[^\s<>\"]*)?)", re.IGNORECASE)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+class Uri(NamedTuple):
+    """A parsed URI; headers after "?" are never honoured."""
+
+    scheme: str
+    user: str
+    """Unescaped, without a password; the number of a tel URI."""
+    host: str
+    """In lower case, without brackets; empty in a tel URI."""
+    port: int | None
+    params: str
+    """As written, with the leading semicolon."""
+
+    def has_param(self, name: str) -> bool:
+        """Tell whether a parameter is there, with or without a value."""
+        names = (part.partition("=")[0].strip().lower() for part in self.params.split(";"))
+        return name in names
+
+
+def parse_uri(text: str) -> Uri:
+    """Parse a URI; raise RemoteProtocolError, with `status_hint` 416 for a foreign scheme."""
+    match = _SIP_URI.fullmatch(text)
+    if match is None:
+        return _parse_other(text)
+    scheme, user, host, port, params = match.groups()
+    if host[0] == "[":
+        host = host[1:-1]
+        ip_of(host)
+    user = (user or "").partition(":")[0]
+    if port and int(port) > 65_535:
+        raise RemoteProtocolError("port out of range")
+    return Uri(
+        scheme.lower(),
+        unquote(user) if "%" in user else user,
+        host.lower(),
+        int(port) if port else None,
+        params,
+    )
+
+
+def _parse_other(text: str) -> Uri:
+    match = _TEL_URI.fullmatch(text)
+    if match is not None:
+        return Uri("tel", re.sub(r"[().-]", "", match[1]), "", None, match[2])
+    scheme = _SCHEME.match(text)
+    if scheme is None or scheme[0].lower() in {"sip:", "sips:", "tel:"}:
+        raise RemoteProtocolError("URI cannot be read")
+    raise RemoteProtocolError("foreign URI scheme", status_hint=416)
+
+
+def ip_of(host: str) -> IPv4Address | IPv6Address:
+    """Parse a literal address; raise RemoteProtocolError when it is none."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        raise RemoteProtocolError("not an IP address") from None
+
+
+def next_hop(uri: str, source: Address) -> Address:
+    """Choose where a request for `uri` goes, given where its peer sends from.
+
+    A host name is not looked up, and a private address that the peer does not send from lies
+    behind its NAT: both mean the source.
+    """
+    target = parse_uri(uri)
+    if target.host == source.host:
+        return Address(target.host, target.port or DEFAULT_PORT, source.transport)
+    try:
+        ip = ip_address(target.host)
+    except ValueError:
+        return source
+    if not ip.is_global:
+        return source
+    return Address(target.host, target.port or DEFAULT_PORT, source.transport)

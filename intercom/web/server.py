@@ -1,0 +1,145 @@
+"""The web application: the resident's page, log-in, WebSocket and health, with strict headers.
+
+`make_app` returns a plain aiohttp application; other rooms add their routes to it before `serving`.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from intercom.routing.directory import Directory
+from intercom.web.assets import Assets
+from intercom.web.guessing import GuessLimits
+from intercom.web.login import LoginPages
+from intercom.web.sessions import LoginTable
+from intercom.web.signaling import AppHub, SignalingPage
+
+STATIC = Path(__file__).parent / "static"
+MAX_BODY_BYTES = 64 * 1024
+SHUTDOWN_TIMEOUT_S = 3.0
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types lit-html",
+    )
+)
+PERMISSIONS_POLICY = (
+    "microphone=(self), fullscreen=(self), screen-wake-lock=(self), speaker-selection=(self), "
+    "camera=(), geolocation=(), payment=(), usb=(), display-capture=()"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": PERMISSIONS_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+HSTS = "max-age=31536000"  # RFC 6797; subdomains are not ours to decide
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    is_tls: bool = False
+    """Whether browsers reach us by https, through a proxy or directly."""
+    origins: frozenset[str] = frozenset()
+    """Further origins whose pages may log in, such as https://door.example; our own always may."""
+    limits: GuessLimits = field(default_factory=GuessLimits)
+
+
+def make_app(
+    config: WebConfig,
+    *,
+    directory: Callable[[], Directory],
+    logins: LoginTable,
+    hub: AppHub,
+    is_healthy: Callable[[], bool],
+    is_ready: Callable[[], bool],
+    clock: Callable[[], float],
+) -> web.Application:
+    """Build the application; `clock` is monotonic seconds."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    pages = LoginPages(
+        directory=directory,
+        logins=logins,
+        clock=clock,
+        limits=config.limits,
+        is_tls=config.is_tls,
+        origins=config.origins,
+    )
+    signaling = SignalingPage(hub=hub, login_of=pages.login_of, origins=config.origins)
+    assets = Assets(STATIC)
+    app.router.add_get("/", assets.page("index.html"))
+    app.router.add_get("/manifest.webmanifest", assets.page("manifest.webmanifest"))
+    app.router.add_get("/static/{path:.+}", assets.serve)
+    app.router.add_post("/api/login", pages.log_in)
+    app.router.add_post("/api/logout", pages.log_out)
+    app.router.add_get("/api/me", pages.me)
+    app.router.add_get("/ws", signaling.connect)
+    app.router.add_get("/healthz", _probe(is_healthy))
+    app.router.add_get("/readyz", _probe(is_ready))
+    app.on_response_prepare.append(_header_setter(config))
+
+    async def close_hub(_: web.Application) -> None:
+        hub.close()
+
+    app.on_shutdown.append(close_hub)
+    return app
+
+
+@asynccontextmanager
+async def serving(
+    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """Serve until the context ends; yields the port, which matters when 0 was asked for.
+
+    There is no access log: it would say who was at home when (requirement A12).
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+def _probe(is_well: Callable[[], bool]) -> Handler:
+    async def probe(_: web.Request) -> web.Response:
+        return (
+            web.json_response({"ok": True})
+            if is_well()
+            else web.json_response({"ok": False}, status=503)
+        )
+
+    return probe
+
+
+def _header_setter(
+    config: WebConfig,
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    headers = {**HEADERS, "Strict-Transport-Security": HSTS} if config.is_tls else HEADERS
+
+    async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(headers)
+        response.headers.pop("Server", None)  # which versions we run is nobody's business
+        if request.path.startswith("/api/"):
+            response.headers["Cache-Control"] = "no-store"
+
+    return set_headers

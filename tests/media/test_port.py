@@ -1,0 +1,106 @@
+"""UDP ports for plain RTP."""
+
+import socket
+
+import pytest
+
+from intercom.errors import MediaError
+from intercom.media.port import MAX_PACKETS_PER_WAKE_UP, PortPool
+from tests.media.peers import HOST, delivered
+
+
+async def test_a_pair_is_even_and_the_odd_port_after_it():
+    rtp, rtcp = PortPool(HOST).open_pair()
+
+    assert rtp.port % 2 == 0
+    assert rtcp.port == rtp.port + 1
+    rtp.close()
+    rtcp.close()
+
+
+async def test_an_exhausted_pool_says_so_and_a_freed_pair_serves_again():
+    probe, other = PortPool(HOST).open_pair()
+    first = probe.port
+    probe.close()
+    other.close()
+    pool = PortPool(HOST, first, first + 1)
+
+    pair = pool.open_pair()
+    with pytest.raises(MediaError):
+        pool.open_pair()
+    for port in pair:
+        port.close()
+    again = pool.open_pair()
+
+    assert again[0].port == first
+    for port in again:
+        port.close()
+
+
+async def test_an_odd_first_port_is_passed_over():
+    pool = PortPool(HOST, 40001, 40004)
+
+    assert list(pool._evens) == [40002]
+
+
+async def test_every_packet_of_a_burst_arrives_in_order():
+    rtp, rtcp = PortPool(HOST).open_pair()
+    heard = []
+    rtp.listen(lambda packet, source, now: heard.append((bytes(packet), source)))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind((HOST, 0))
+        for n in range(3 * MAX_PACKETS_PER_WAKE_UP):
+            sender.sendto(n.to_bytes(2, "big"), (HOST, rtp.port))
+        await delivered()
+
+        assert heard == [
+            (n.to_bytes(2, "big"), sender.getsockname()) for n in range(3 * MAX_PACKETS_PER_WAKE_UP)
+        ]
+    rtp.close()
+    rtcp.close()
+
+
+async def test_an_oversized_datagram_is_dropped_and_counted():
+    rtp, rtcp = PortPool(HOST).open_pair()
+    heard = []
+    rtp.listen(lambda packet, source, now: heard.append(bytes(packet)))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(bytes(4000), (HOST, rtp.port))
+        sender.sendto(b"small", (HOST, rtp.port))
+        await delivered()
+
+    assert heard == [b"small"]
+    assert rtp.oversized == 1
+    rtp.close()
+    rtcp.close()
+
+
+async def test_what_cannot_be_sent_is_counted_and_raises_nothing():
+    rtp, rtcp = PortPool(HOST).open_pair()
+
+    rtp.send(bytes(70_000), (HOST, 9))
+
+    assert rtp.send_errors == 1
+    rtp.close()
+    rtp.close()
+    rtp.send(b"x", (HOST, 9))
+    assert rtp.send_errors == 2
+    rtcp.close()
+
+
+async def test_a_port_closed_by_one_packet_hands_on_none_of_the_others():
+    rtp, rtcp = PortPool(HOST).open_pair()
+    heard = []
+
+    def receive(packet, source, now):
+        heard.append(bytes(packet))
+        rtp.close()
+
+    rtp.listen(receive)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"1", (HOST, rtp.port))
+        sender.sendto(b"2", (HOST, rtp.port))
+        await delivered()
+
+    assert heard == [b"1"]
+    rtcp.close()

@@ -1,0 +1,48 @@
+"""Every order of events, many deep: nothing forbidden ever happens."""
+
+import sys
+from dataclasses import replace
+from typing import NamedTuple
+
+import pytest
+
+from intercom.routing.limits import Limits
+from intercom.routing.plan import Plan
+from intercom.routing.table import Setting
+from tests.routing import scenes
+from tests.routing.explorer import explore
+from tests.routing.scenes import SETTING
+
+LATE_APPS = (scenes.ANNA_APP, scenes.ANNA_TABLET, scenes.STRANGER_APP)
+WITH_LATECOMERS = replace(SETTING, latecomers=LATE_APPS)
+KEY_FIRST = Limits(is_talk_before_key=False)
+
+
+class Case(NamedTuple):
+    name: str
+    depth: int
+    plan: Plan
+    setting: Setting = SETTING
+    limits: Limits = Limits()
+
+
+CASES = (
+    Case("an app and a phone each", 8, scenes.APPS_THEN_PHONES),
+    Case("two apps of one person", 6, scenes.TWO_APPS_OF_ONE),
+    Case("a SIP phone", 6, scenes.WITH_DESK_PHONE),
+    Case("talk after a key", 6, scenes.APPS_THEN_PHONES, limits=KEY_FIRST),
+    Case("apps come online", 6, scenes.PHONES_ONLY, setting=WITH_LATECOMERS),
+)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_no_order_of_events_leads_to_anything_forbidden(case: Case, capsys):
+    explored = explore(case.plan, case.depth, setting=case.setting, limits=case.limits)
+
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n  call, {case.name}: every order of {case.depth} events,"
+            f" {explored.states:,} states, {explored.transitions:,} transitions "
+        )
+    assert explored.transitions > 10_000
