@@ -194,7 +194,9 @@ class Neighbourhood:
             press.trunk = at
             press.trunk_sdp = message
             sdp = SDP.format(host=HOST, port=self.rtp.getsockname()[1])
-            answer = self._reply(message, "200 OK", f"Contact: <sip:{HOST}:{self.trunk.port}>\n", sdp)
+            answer = self._reply(
+                message, "200 OK", f"Contact: <sip:{HOST}:{self.trunk.port}>\n", sdp
+            )
             self.trunk.send(answer, source[1])
         elif message.startswith("ACK"):
             panel = int(re.search(r"tag=(\d+)$", header(message, "To")).group(1)) if False else -1
@@ -209,7 +211,9 @@ class Neighbourhood:
         """Send a 5 by RFC 4733: three packets, 20 ms long enough for the first to count."""
         port = int(re.search(r"m=audio (\d+)", press.trunk_sdp).group(1))  # type: ignore[union-attr]
         ssrc = secrets.randbits(32)
-        packet = struct.pack("!BBHII", 0x80, 0x80 | 101, 1, 160, ssrc) + struct.pack("!BBH", 5, 10, 160)
+        packet = struct.pack("!BBHII", 0x80, 0x80 | 101, 1, 160, ssrc) + struct.pack(
+            "!BBH", 5, 10, 160
+        )
         press.digit = time.perf_counter_ns()
         self.rtp.sendto(packet, (HOST, port))
 
@@ -245,7 +249,9 @@ class Neighbourhood:
         url = f"http://{HOST}:{self.http_port}/panel-link"
         headers = {"Authorization": f"Basic {credentials}"}
         async with session.ws_connect(url, headers=headers, compress=0) as ws:
-            await ws.send_str(encode(Hello(fw="bench", ctr=0, caps=(), boot_id=secrets.token_hex(8))))
+            await ws.send_str(
+                encode(Hello(fw="bench", ctr=0, caps=(), boot_id=secrets.token_hex(8)))
+            )
             async for message in ws:
                 at = time.perf_counter_ns()
                 told = decode(message.data)
@@ -289,7 +295,9 @@ class Neighbourhood:
 def building(trunk_port: int) -> str:
     """Write a building with as many panels as the fastest run needs, one of each kind of button."""
     password = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash("secret")
-    parts = ['[property]\nname = "Bench"\nkind = "residential"\naddress = "Loopback 1"\nlanguage = "en"\n']
+    parts = [
+        '[property]\nname = "Bench"\nkind = "residential"\naddress = "Loopback 1"\nlanguage = "en"\n'
+    ]
     for n in range(PANELS):
         parts.append(
             f'''
@@ -348,7 +356,9 @@ async def router(directory: Path) -> AsyncIterator[Neighbourhood]:
         "INTERCOM_RTP_PORT_LAST": str(rtp + 799),
         "INTERCOM_WEBRTC_PORT": str(webrtc),
     }
-    child = await start("router", ("intercom", "serve", "--building", str(file)), directory, environment)
+    child = await start(
+        "router", ("intercom", "serve", "--building", str(file)), directory, environment
+    )
     try:
         around = Neighbourhood(sip, http)
         around.open_trunk(trunk)

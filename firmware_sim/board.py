@@ -49,7 +49,7 @@ class RelayBoard:
         """Energise a coil; what it really did comes by `on_change`."""
         self._send({"do": "pulse", "relay": relay, "ms": ms, "cmd_id": cmd_id})
 
-    def set_broken(self, is_broken: bool) -> None:
+    def set_broken(self, *, is_broken: bool) -> None:
         """Fault: no coil draws current any more."""
         for relay in range(1, self._relays + 1):
             self._send({"do": "break", "relay": relay, "is_broken": is_broken})

@@ -30,14 +30,16 @@ REALM = "carrier"
 def control(switch: Switch, service: Service) -> web.Application:
     """Build the carrier's HTTP API."""
     faults = {fault.name.lower(): fault for fault in Fault}
-    on: set[str] = set()
+
+    def faults_on() -> list[str]:
+        return sorted(fault.name.lower() for fault in switch.faults)
 
     async def calls(_: web.Request) -> web.Response:
         return web.json_response([asdict(record) for record in switch.records])
 
     async def state(_: web.Request) -> web.Response:
         registered = {s.number: switch.is_registered(s) for s in service.subscribers}
-        return web.json_response({"registered": registered, "faults": sorted(on)})
+        return web.json_response({"registered": registered, "faults": faults_on()})
 
     async def heard(_: web.Request) -> web.Response:
         return switch.heard_by_machine.response()
@@ -47,9 +49,8 @@ def control(switch: Switch, service: Service) -> web.Application:
         name, is_on = str(body.get("name")), bool(body.get("on", True))
         if name not in faults:
             raise web.HTTPBadRequest(text=f"No fault {name!r}; there is {', '.join(faults)}.")
-        (on.add if is_on else on.discard)(name)
         switch.set_fault(faults[name], is_on=is_on)
-        return web.json_response({"faults": sorted(on)})
+        return web.json_response({"faults": faults_on()})
 
     app = web.Application()
     app.add_routes(

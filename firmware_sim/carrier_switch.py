@@ -117,13 +117,15 @@ class Switch:
         self._service = service
         self._host = host
         self._tasks = tasks
-        self._faults: set[Fault] = set()
+        self._announcement = announcement()
+        self._greeting = greeting()
+        self.faults: set[Fault] = set()
         self._by_trunk: dict[DialogId, _Call] = {}
         self._by_phone: dict[DialogId, _Call] = {}
 
     def set_fault(self, fault: Fault, *, is_on: bool) -> None:
-        """Break or mend something."""
-        (self._faults.add if is_on else self._faults.discard)(fault)
+        """Break or mend something, for all calls from now on."""
+        (self.faults.add if is_on else self.faults.discard)(fault)
         self.trunk.is_lost = self._is_lost
 
     def is_registered(self, subscriber: Subscriber) -> bool:
@@ -178,7 +180,7 @@ class Switch:
         self._tasks.create_task(self._serve(call))
 
     def _refusal(self, from_user: str, subscriber: Subscriber | None) -> int | None:
-        for fault in self._faults:
+        for fault in self.faults:
             if isinstance(fault.value, int):
                 return fault.value
         allowed = {_digits(number) for number in self._service.allowed_caller_ids}
@@ -196,7 +198,7 @@ class Switch:
 
     async def _serve(self, call: _Call) -> None:
         """Take a call through announcement, ringing and machine; ends when it is settled."""
-        if Fault.NO_RINGING in self._faults:
+        if Fault.NO_RINGING in self.faults:
             return
         if self._service.has_announcement:
             await self._announce(call)
@@ -213,7 +215,7 @@ class Switch:
 
     async def _announce(self, call: _Call) -> None:
         """Say something before it rings: 183 with SDP."""
-        script = announcement()
+        script = self._announcement
         await self._say(call, 183, script, script.length_s, WavRecorder())
 
     def _ring(self, call: _Call) -> bool:
@@ -242,7 +244,7 @@ class Switch:
         """Take the call from the phone, greet, beep, listen for a minute, hang up."""
         self._drop_phone(call)
         self.heard_by_machine.clear()
-        await self._say(call, 200, greeting(), MACHINE_TALK_S, self.heard_by_machine)
+        await self._say(call, 200, self._greeting, MACHINE_TALK_S, self.heard_by_machine)
         self._finish(call, "machine")
 
     async def _say(
@@ -325,9 +327,9 @@ class Switch:
         call.phone = None
 
     def _is_lost(self, data: bytes) -> bool:
-        if Fault.NO_TRUNK in self._faults:
+        if Fault.NO_TRUNK in self.faults:
             return True
-        return Fault.LOSE_ACK in self._faults and data.startswith(b"ACK ")
+        return Fault.LOSE_ACK in self.faults and data.startswith(b"ACK ")
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

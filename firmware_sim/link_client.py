@@ -56,7 +56,6 @@ class LinkAccount:
 class LinkFaults:
     """What goes wrong on request."""
 
-    link_down: bool = False
     relay_silent: bool = False
     """Door commands are swallowed: no pulse, no answer."""
     mute: bool = False
@@ -99,6 +98,8 @@ class LinkClient:
         self._reports: OrderedDict[str, RelayState] = OrderedDict()
         """The last report about each of the last commands."""
         self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._may_dial = asyncio.Event()
+        self._may_dial.set()
 
     @property
     def ctr(self) -> int:
@@ -115,7 +116,8 @@ class LinkClient:
         login = aiohttp.encode_basic_auth(self._account.panel_id, self._account.password, "utf-8")
         async with aiohttp.ClientSession(headers={"Authorization": login}) as http:
             while True:
-                if not self.faults.link_down and await self._session(http):
+                await self._may_dial.wait()
+                if await self._session(http):
                     back_off_s = FIRST_BACK_OFF_S
                 await asyncio.sleep(random.uniform(0, back_off_s))
                 back_off_s = min(2 * back_off_s, LONGEST_BACK_OFF_S)
@@ -138,8 +140,11 @@ class LinkClient:
 
     async def set_link_down(self, *, is_down: bool) -> None:
         """Fault: cut the link, and do not dial while it lasts."""
-        self.faults.link_down = is_down
-        if is_down and self._socket is not None:
+        if not is_down:
+            self._may_dial.set()
+            return
+        self._may_dial.clear()
+        if self._socket is not None:
             await self._socket.close()
 
     async def _session(self, http: aiohttp.ClientSession) -> bool:

@@ -27,6 +27,7 @@ from firmware_sim.phone_line import Line, LineCall
 from firmware_sim.voice import KEYS
 
 REGISTER_TRIES = 60
+REGISTER_S = 10.0
 REGISTER_PAUSE_S = 0.5
 REGISTER_POLL_S = 0.05
 LOUD = 500
@@ -51,6 +52,8 @@ class Behaviour(BaseModel):
     """Presses sound as two tones instead of telephone-events."""
     hang_up_after_s: float | None = None
     """From the answer, or from the press if there is one."""
+    deaf_for_s: float = 0.0
+    """A fault: its earpiece is dead for so long after the answer."""
     answers_after_cancel: bool = False
     """A fault: picks up although the caller has cancelled meanwhile."""
 
@@ -163,9 +166,7 @@ class Phone:
         try:
             for _ in range(REGISTER_TRIES):
                 await asyncio.to_thread(line.start)
-                while not (line.is_registered or line.has_failed):  # noqa: ASYNC110  # pyVoIP has no event for it
-                    await asyncio.sleep(REGISTER_POLL_S)
-                if line.is_registered:
+                if await _is_registered(line):
                     break
                 await asyncio.sleep(REGISTER_PAUSE_S)
                 line = make_line(self)
@@ -221,6 +222,8 @@ class Phone:
             each.set()
 
     def _hear(self, talk: _Talk, pcm: bytes, at_ms: int) -> None:
+        if at_ms < (talk.record.answered_ms or at_ms) + 1000 * self.behaviour.deaf_for_s:
+            return
         self.heard_sound.write(pcm, at_ms)
         if talk.record.first_sound_ms is None and is_loud(pcm):
             talk.record.first_sound_ms = at_ms
@@ -249,6 +252,15 @@ class Phone:
             self.press(Press(digit=behaviour.press, is_in_band=behaviour.is_in_band))
         if behaviour.hang_up_after_s is not None and await talk.lasts(behaviour.hang_up_after_s):
             self.hang_up()
+
+
+async def _is_registered(line: Line) -> bool:
+    """Wait for pyVoIP's three attempts, which go on in its own thread."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REGISTER_S):
+            while not (line.is_registered or line.has_failed):  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(REGISTER_POLL_S)
+    return line.is_registered
 
 
 def is_loud(pcm: bytes) -> bool:

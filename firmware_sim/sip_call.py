@@ -182,11 +182,7 @@ class PanelPhone:
 
     def _handle_in_call(
         self,
-        event: InviteProgressed
-        | InviteAnswered
-        | InviteFailed
-        | DialogEnded
-        | ReinviteReceived,
+        event: InviteProgressed | InviteAnswered | InviteFailed | DialogEnded | ReinviteReceived,
     ) -> None:
         call = self._dialogs.get(event.dialog)
         if call is None:

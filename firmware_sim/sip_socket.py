@@ -13,10 +13,11 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 
+from typing_extensions import override
+
 from intercom.sip.address import Address
 from intercom.sip.endpoint import Endpoint
 from intercom.sip.events import SipEvent
-from typing_extensions import override
 
 FLUSH_ROUNDS = 1000
 """More rounds of events than this in one flush is a loop between two handlers: a bug."""
@@ -103,7 +104,7 @@ class SipSocket(asyncio.DatagramProtocol):
             self.flush()
 
     @override
-    def error_received(self, exc: OSError) -> None:
+    def error_received(self, exc: Exception) -> None:
         """Ignore it: an ICMP error is no news to a transaction that has its timer."""
 
     def _send(self) -> None:

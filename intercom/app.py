@@ -114,7 +114,7 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
     """Run the service while the context lasts."""
     building = BuildingInForce(
         building_file or settings.building_file,
-        lambda file: load_building(file, caller_id=settings.caller_id, policy=settings.dial_policy),
+        lambda file: load_building(file, caller_id=settings.caller_id, dial_policy=settings.dial_policy),
     )
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:

@@ -88,9 +88,7 @@ class Loopback:
 
     def inject(self, data: bytes, source: Address, destination: Address) -> None:
         """Let something arrive at once."""
-        heappush(
-            self._flying, (self.now, next(self._count), Datagram(data, destination), source)
-        )
+        heappush(self._flying, (self.now, next(self._count), Datagram(data, destination), source))
 
     def run(self, duration_s: float) -> None:
         """Let virtual time pass."""

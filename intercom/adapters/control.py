@@ -64,8 +64,7 @@ async def control_server(path: Path, handlers: ControlHandlers) -> AsyncIterator
             control.stop_streams()
             await runner.cleanup()
     finally:
-        listening.close()
-        path.unlink(missing_ok=True)
+        _release(listening, path)
 
 
 class _Control:
@@ -194,17 +193,19 @@ async def _field(request: web.Request, name: str) -> str | None:
 
 def _bind(path: Path) -> socket.socket:
     """Bind with mode 0600 from the first moment; take over what a killed service left behind."""
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening: socket.socket | None = None
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_stale(path)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:
             listening.bind(str(path))
         finally:
             os.umask(before)
     except OSError as error:
-        listening.close()
+        if listening is not None:
+            listening.close()
         msg = (
             f"The control socket {path} cannot be made ({error.strerror}):"
             " set INTERCOM_CONTROL_SOCKET to a path in a directory that the service may write to."
@@ -212,6 +213,11 @@ def _bind(path: Path) -> socket.socket:
         raise ConfigError(msg) from error
     listening.setblocking(False)
     return listening
+
+
+def _release(listening: socket.socket, path: Path) -> None:
+    listening.close()
+    path.unlink(missing_ok=True)
 
 
 def _remove_stale(path: Path) -> None:

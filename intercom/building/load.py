@@ -43,12 +43,12 @@ def load_building(
     file: FilePath,
     *,
     caller_id: str | None = None,
-    policy: DialPolicy | None = None,
+    dial_policy: DialPolicy | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Building:
     """Read and check a building file; raise ConfigError that names all its faults at once.
 
-    With `caller_id`, some trunk must be allowed to present it. `policy` says which numbers may be
+    With `caller_id`, some trunk must be allowed to present it. `dial_policy` says which numbers may be
     called; without it only those are refused that never may.
     """
     text = _read(file)
@@ -60,7 +60,7 @@ def load_building(
     faults = Faults(file, raw, LineIndex(text))
     tables = _parse(raw, faults)
     secrets = read_secrets(tables, faults, file, environment)
-    check(tables, secrets, faults, caller_id, policy or DialPolicy())
+    check(tables, secrets, faults, caller_id, dial_policy or DialPolicy())
     faults.raise_if_any()
     return Building(assemble(tables, secrets), tuple(faults.warnings))
 

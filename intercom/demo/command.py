@@ -105,7 +105,7 @@ async def _offline(stage: Stage) -> list[str]:
     remote = stage.remote
     waiting = []
     panel = await remote.get(stage.panel, "/api/state")
-    if not (panel["link_up"] and panel["registered"]):
+    if not (panel["is_registered"] and panel["link"]["is_online"]):
         waiting.append("the panel")
     if stage.phone is not None and not (await remote.get(stage.phone, "/api/state"))["registered"]:
         waiting.append("the phone")

@@ -20,7 +20,6 @@ class Hop(Enum):
     PROGRESS = "progress"
     RING = "ring"
     PICTURE = "picture"
-    SILENCE = "silence"
     ANSWER = "answer"
     SOUND = "sound"
     OPEN = "open"
@@ -54,9 +53,6 @@ TEXTS: dict[Hop, HopText] = {
     Hop.PICTURE: HopText(
         "the app shows the visitor, before any answer", 6, "the panel's camera, and UDP to the app"
     ),
-    Hop.SILENCE: HopText(
-        "the resident was not heard before the answer", 1, "the gate between app and panel"
-    ),
     Hop.ANSWER: HopText("the resident answered (200)", 3, "did the app send its answer?"),
     Hop.SOUND: HopText("sound both ways", 6, "the panel's microphone and speaker, UDP both ways"),
     Hop.OPEN: HopText("the resident asked to open the door", 3, "is the app still connected?"),
@@ -84,20 +80,6 @@ TEXTS: dict[Hop, HopText] = {
     Hop.PHONE_TONE: HopText("both heard the door's tone", 3, "the panel's speaker"),
     Hop.PHONE_HANG_UP: HopText("hung up", 3, "did the phone end the call?"),
 }
-
-CALL_1 = (
-    Hop.TRYING,
-    Hop.PROGRESS,
-    Hop.RING,
-    Hop.PICTURE,
-    Hop.SILENCE,
-    Hop.ANSWER,
-    Hop.SOUND,
-    Hop.OPEN,
-    Hop.RELAY,
-    Hop.TONE,
-    Hop.HANG_UP,
-)
 
 
 class HopError(Exception):

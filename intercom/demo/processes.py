@@ -80,9 +80,7 @@ async def start(
     except TimeoutError:
         await child.stop()
         msg = f"{name} was not ready after {START_TIMEOUT_S:.0f} s:\n{tail(log_file)}"
-        raise DemoError(
-            msg
-        ) from None
+        raise DemoError(msg) from None
     if not line:
         await process.wait()
         msg = f"{name} ended before it was ready:\n{tail(log_file)}"

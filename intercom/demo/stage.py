@@ -214,7 +214,7 @@ caller_ids = ["{plan.caller_id}"]
             "phone",
             (
                 "firmware_sim.phone",
-                f"--registrar={HOST}:{self.carrier.ready['subscriber_sip_port']}",
+                f"--registrar={HOST}:{self.carrier.ready['subscriber_port']}",
                 "--user=phone",
                 f"--password={self.secrets.phone}",
             ),
@@ -236,6 +236,7 @@ caller_ids = ["{plan.caller_id}"]
                 f"--state-dir={self.directory / 'panel'}",
                 f"--http-port={self.ports.panel_http}",
                 "--button=1=Kari Nordmann",
+                "--language=en",
             ),
             self.directory,
         )

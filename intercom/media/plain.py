@@ -86,10 +86,10 @@ class _Stream:
         latch = self.latch
         if latch is None or (source != latch.source and not latch.accept(packet, source)):
             self._leg.wrong_source_packets += 1
-        elif len(packet) < rtp.HEADER_BYTES or not self.can_receive:
-            self._leg.unwanted_packets += 1
         elif rtp.is_rtcp(packet):
             self._deliver_rtcp(packet, now)
+        elif len(packet) < rtp.HEADER_BYTES or not self.can_receive:
+            self._leg.unwanted_packets += 1
         elif self._leg.on_rtp is not None:
             self._leg.on_rtp(self._leg, self.media, packet, now)
 

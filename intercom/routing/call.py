@@ -252,7 +252,7 @@ class Call(CallBase):
         command_id = CommandId(self._new_id("command"))
         self.openings = self.openings.ask(command_id, leg.leg_id)
         self._do(OpenDoor(self._door_id, command_id, leg.leg_id))
-        if self.state is not CallState.TALKING:
+        if self.state in {CallState.RINGING, CallState.UNACCEPTED}:
             self._stop_ringing(leg)
         self.timers.clear(Timer.CLOSE)
         self.timers.set(Timer.DOOR, now + self._limits.door_answer_s)

@@ -15,7 +15,7 @@ from intercom.sip.timer import TimerQueue
 from intercom.sip.transaction_layer import TransactionLayer
 
 if TYPE_CHECKING:
-    from intercom.sip.session import Session
+    from intercom.sip.usage import InviteUsage
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, INFO, OPTIONS, REGISTER"
 _KNOWN_METHODS = frozenset(
@@ -65,9 +65,9 @@ class Core:
         self.timers = TimerQueue()
         self.layer = TransactionLayer(self.timers)
         self.events: deque[SipEvent] = deque()
-        self.sessions: dict[DialogId, Session] = {}
+        self.usages: dict[DialogId, InviteUsage] = {}
         """By handle: those whose user may still do something."""
-        self.sessions_by_tag: dict[tuple[str, str], Session] = {}
+        self.usages_by_tag: dict[tuple[str, str], InviteUsage] = {}
         """By Call-ID and our tag: those that may still hear from their peer."""
         self.sent_by = f"{config.local.transport.value} {host_port(config.local)}"
         self.user_agent = ("User-Agent", config.user_agent)
@@ -77,7 +77,7 @@ class Core:
     @property
     def is_full(self) -> bool:
         """Tell whether no more calls can be taken."""
-        is_crowded = len(self.sessions_by_tag) >= self.config.max_dialogs
+        is_crowded = len(self.usages_by_tag) >= self.config.max_dialogs
         return is_crowded or self.layer.size >= self.config.max_transactions
 
     def branch(self) -> str:

@@ -5,19 +5,19 @@ A handle whose dialog has ended meanwhile is ignored by every method: such races
 
 from collections.abc import Callable, Sequence
 
-from intercom.errors import RemoteProtocolError
+from intercom.errors import LocalProtocolError, RemoteProtocolError
 from intercom.sip.address import Address, Datagram, Transport
 from intercom.sip.core import ALLOW, Core, EndpointConfig
 from intercom.sip.digest import Credentials, DigestClient
 from intercom.sip.draft import RequestDraft
 from intercom.sip.events import DialogId, RegistrationId, SipEvent
 from intercom.sip.headers import quoted
-from intercom.sip.inspection import inspect
+from intercom.sip.inspection import check_response, inspect
 from intercom.sip.message import Request, Response, check_fields, parse
 from intercom.sip.registrar import Binding
 from intercom.sip.registration import Registration
 from intercom.sip.server import Server
-from intercom.sip.uac import ClientSession
+from intercom.sip.uac import ClientUsage
 
 __all__ = ["Address", "Credentials", "Datagram", "Endpoint", "EndpointConfig", "Transport"]
 
@@ -108,10 +108,12 @@ class Endpoint:
             body=body,
         )
         check_fields([*fields, ("From", draft.from_), ("To", draft.to), ("To", target)])
+        if not target.isprintable() or " " in target:
+            raise LocalProtocolError("bad target")
         digest = DigestClient(credentials, core.token) if credentials else None
-        session = ClientSession(core, draft, destination, local_tag, digest)
-        session.start(now)
-        return session.id
+        usage = ClientUsage(core, draft, destination, local_tag, digest)
+        usage.start(now)
+        return usage.id
 
     def cancel(self, dialog: DialogId, now: float, reason: str = "") -> None:
         """Cancel a call of ours; ends in exactly one InviteFailed.
@@ -119,24 +121,35 @@ class Endpoint:
         CANCEL waits for a provisional. A 2xx that crosses it is acknowledged and hung up. Once
         answered, this is `hang_up`.
         """
-        session = self._core.sessions.get(dialog)
-        if isinstance(session, ClientSession):
-            session.cancel(now, reason)
+        usage = self._core.usages.get(dialog)
+        if isinstance(usage, ClientUsage):
+            usage.cancel(now, reason)
 
     def hang_up(self, dialog: DialogId, now: float, reason: str = "") -> None:
         """End a dialog in any state: BYE, CANCEL, or 480 to an unanswered call; no event follows.
 
         Only an unanswered call of ours still ends in InviteFailed, as `cancel`.
         """
-        session = self._core.sessions.get(dialog)
-        if session is not None:
-            session.hang_up(now, reason)
+        usage = self._core.usages.get(dialog)
+        if usage is not None:
+            usage.hang_up(now, reason)
 
     def send_info(self, dialog: DialogId, now: float, content_type: str, body: bytes) -> None:
         """Send an INFO in a confirmed dialog."""
-        session = self._core.sessions.get(dialog)
-        if session is not None and session.is_confirmed:
-            session.send_info(now, content_type, body)
+        usage = self._core.usages.get(dialog)
+        if usage is not None and usage.is_confirmed:
+            usage.send_info(now, content_type, body)
+
+    def reinvite(
+        self, dialog: DialogId, now: float, body: bytes, content_type: str = "application/sdp"
+    ) -> None:
+        """Offer anew in a confirmed dialog; ends in ReinviteAnswered or ReinviteFailed.
+
+        After glare (491) it is sent again by itself.
+        """
+        usage = self._core.usages.get(dialog)
+        if usage is not None and usage.is_confirmed:
+            usage.reinvite(now, content_type, body)
 
     def register(
         self,
@@ -181,11 +194,11 @@ class Endpoint:
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Answer the INVITE or re-INVITE that waits: 18x, 2xx or a refusal. 100 went out before."""
-        session = self._core.sessions.get(dialog)
-        if session is not None:
+        usage = self._core.usages.get(dialog)
+        if usage is not None:
             fields = (*headers, ("Content-Type", content_type)) if body else tuple(headers)
             check_fields([*fields, ("Reason", reason or "")])
-            session.respond(status, now, reason=reason, fields=fields, body=body)
+            usage.respond(status, now, reason=reason, fields=fields, body=body)
 
     # Registrar
 
@@ -197,12 +210,13 @@ class Endpoint:
 
     def _receive_response(self, response: Response, now: float) -> None:
         core = self._core
+        check_response(response)
         if core.layer.receive_response(response, now):
             return
         if response.cseq.method == "INVITE" and 200 <= response.status < 300:
-            session = core.sessions_by_tag.get((response.sip_call_id, response.from_.tag))
-            if isinstance(session, ClientSession):
-                session.receive_success(response, now)
+            usage = core.usages_by_tag.get((response.sip_call_id, response.from_.tag))
+            if isinstance(usage, ClientUsage):
+                usage.receive_success(response, now)
 
     def _receive_request(self, request: Request, source: Address, now: float) -> None:
         if request.method == "ACK":

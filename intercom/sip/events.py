@@ -90,6 +90,22 @@ class ReinviteReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class ReinviteAnswered:
+    """Our re-INVITE got a 2xx; its ACK is queued already."""
+
+    dialog: DialogId
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteFailed:
+    """Our re-INVITE was refused; the dialog goes on as it was."""
+
+    dialog: DialogId
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class InfoReceived:
     """An INFO in a dialog; 200 is queued already."""
 
@@ -109,7 +125,7 @@ class RegistrationSucceeded:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationFailed:
-    """Our registration does not hold; only after silence or 5xx it is tried again by itself."""
+    """Our registration does not hold; it is tried again by itself, slowly where it was refused."""
 
     registration: RegistrationId
     status: int
@@ -134,6 +150,8 @@ SipEvent = (
     | InviteConfirmed
     | DialogEnded
     | ReinviteReceived
+    | ReinviteAnswered
+    | ReinviteFailed
     | InfoReceived
     | RegistrationSucceeded
     | RegistrationFailed

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from intercom.errors import RemoteProtocolError
 from intercom.sip.headers import is_token, parse_via, split_list
-from intercom.sip.message import Request
+from intercom.sip.message import Request, Response
 from intercom.sip.uri import parse_uri
 
 _SINGLE = ("from", "to", "call-id", "cseq")
@@ -34,6 +34,15 @@ def inspect(request: Request) -> Refusal | None:
     if request.method == "INVITE":
         return _inspect_invite(request)
     return None
+
+
+def check_response(response: Response) -> None:
+    """Raise RemoteProtocolError on a response that nothing could be done with."""
+    for key in _SINGLE:
+        response.required(key)
+    if not _are_tokens(response.from_.tag, response.to.tag):
+        raise RemoteProtocolError("tag is no token")
+    response.listed("record-route")
 
 
 def _check_syntax(request: Request) -> None:

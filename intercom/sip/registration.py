@@ -14,6 +14,8 @@ from intercom.sip.uri import parse_uri
 
 RETRY_FIRST_S = 2.0
 RETRY_LONGEST_S = 60.0
+RETRY_REFUSED_S = 300.0
+"""Rare enough not to lock the account."""
 MAX_EXPIRES_S = 86_400
 
 
@@ -45,6 +47,7 @@ class Registration:
         self._retry_s = RETRY_FIRST_S
         self._alarm: Alarm | None = None
         self._is_withdrawn = False
+        self._newest = 0
 
     def send(self, now: float) -> None:
         """Register, or refresh."""
@@ -66,14 +69,16 @@ class Registration:
                 self._core.user_agent,
             ),
         )
+        self._newest += 1
+        number = self._newest
         ClientRequest(
             self._core,
             draft,
             self._registrar,
             digest=self._digest,
             next_cseq=self._next_cseq,
-            on_response=self._receive,
-            on_failure=self._fail,
+            on_response=lambda response, at: self._receive(response, at, number),
+            on_failure=lambda status, at: self._fail(status, at, number),
         ).send(now)
 
     def withdraw(self, now: float) -> None:
@@ -86,7 +91,9 @@ class Registration:
         self._cseq += 1
         return self._cseq
 
-    def _receive(self, response: Response, now: float) -> None:
+    def _receive(self, response: Response, now: float, number: int) -> None:
+        if number != self._newest:
+            return
         if self._is_withdrawn:
             self._core.events.append(RegistrationSucceeded(self.id, 0))
         elif response.status < 300:
@@ -97,6 +104,8 @@ class Registration:
             self._core.events.append(RegistrationFailed(self.id, response.status, response.reason))
             if response.status >= 500:
                 self._retry(now)
+            else:
+                self._set(now + RETRY_REFUSED_S)
 
     def _succeed(self, response: Response, now: float) -> None:
         self._retry_s = RETRY_FIRST_S
@@ -129,7 +138,9 @@ class Registration:
         self._expires_s = wanted
         return True
 
-    def _fail(self, status: int, now: float) -> None:
+    def _fail(self, status: int, now: float, number: int) -> None:
+        if number != self._newest:
+            return
         if self._is_withdrawn:
             self._core.events.append(RegistrationSucceeded(self.id, 0))
             return

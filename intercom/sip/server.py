@@ -9,7 +9,7 @@ from intercom.sip.message import ReplyTemplate, Request
 from intercom.sip.registrar import Registrar
 from intercom.sip.timer import Alarm
 from intercom.sip.transaction import State
-from intercom.sip.uas import ServerSession
+from intercom.sip.uas import ServerUsage
 from intercom.sip.uri import parse_uri
 
 
@@ -37,20 +37,20 @@ class Server:
         if transaction is not None and transaction.state is not State.ACCEPTED:
             self._core.layer.receive_ack(transaction, now)
             return
-        session = self._core.sessions_by_tag.get((request.sip_call_id, request.to.tag))
-        if session is not None:
-            session.receive_ack(request, now)
+        usage = self._core.usages_by_tag.get((request.sip_call_id, request.to.tag))
+        if usage is not None:
+            usage.receive_ack(request, now)
 
     def receive_request(self, request: Request, source: Address, now: float) -> None:
         """Take a request that is no retransmission and no ACK."""
         if request.method == "CANCEL":
             self._receive_cancel(request, source, now)
         elif request.to.tag:
-            session = self._core.sessions_by_tag.get((request.sip_call_id, request.to.tag))
-            if session is None:
+            usage = self._core.usages_by_tag.get((request.sip_call_id, request.to.tag))
+            if usage is None:
                 self._core.reply(request, source, 481)
             else:
-                session.receive_request(request, source, now)
+                usage.receive_request(request, source, now)
         else:
             self._receive_new(request, source, now)
 
@@ -91,10 +91,10 @@ class Server:
             self._core.reply(request, source, 503, [("Retry-After", "5")])
             return
         request_user = parse_uri(request.uri).user
-        session = ServerSession(self._core, request, source, request_user, now)
+        usage = ServerUsage(self._core, request, source, request_user, now)
         self._core.events.append(
             InviteReceived(
-                dialog=session.id,
+                dialog=usage.id,
                 request=request,
                 source=source,
                 username=username,
@@ -114,8 +114,8 @@ class Server:
             return
         try:
             result = self.registrar.register(aor_user, username, request, source, now)
-        except RemoteProtocolError as error:
-            self._core.reply(request, source, error.status_hint)
+        except RemoteProtocolError:
+            self._core.reply(request, source, 400)
             return
         template = ReplyTemplate(request, source)
         transaction = self._core.layer.accept(request, template.destination)

@@ -16,7 +16,7 @@ from intercom.sip.events import (
 )
 from intercom.sip.headers import reason_field
 from intercom.sip.message import Response
-from intercom.sip.session import Session
+from intercom.sip.usage import InviteUsage
 from intercom.sip.timer import Alarm
 from intercom.sip.transaction import TIMER_B_S, State
 
@@ -38,8 +38,10 @@ class _Ignore:
 _IGNORE = _Ignore()
 
 
-class ClientSession(Session):
+class ClientUsage(InviteUsage):
     """The UAC's side of a call."""
+
+    is_owner = True
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class ClientSession(Session):
         self._is_cancel_sent = False
         self._cancel_reason = ""
         self._give_up: Alarm | None = None
+        self._is_lingering = False
 
     def start(self, now: float) -> None:
         """Send the INVITE."""
@@ -154,7 +157,7 @@ class ClientSession(Session):
         if len(self._acks) >= MAX_FORKS:
             return
         dialog = Dialog.of_response(self._request.draft, response, self._destination)
-        self._acknowledge(dialog, now_tag=tag)
+        self._acknowledge(dialog, tag)
         if self.dialog is None and not self._is_cancelling and not self.is_over:
             self.dialog = dialog
             self.core.events.append(InviteAnswered(self.id, response.body))
@@ -162,9 +165,10 @@ class ClientSession(Session):
         self.request(dialog, "BYE", now)
         if self.dialog is None:
             self._finish(487, "Request Terminated", is_local=True)
-            self.forget()
+            if not self._is_lingering:
+                self.forget()
 
-    def _acknowledge(self, dialog: Dialog, now_tag: str) -> None:
+    def _acknowledge(self, dialog: Dialog, tag: str) -> None:
         """Send ACK with the INVITE's number and credentials (RFC 3261 §13.2.2.4)."""
         invite = self._request.draft
         ack = dialog.draft(
@@ -175,7 +179,7 @@ class ClientSession(Session):
             credentials=invite.credentials,
         )
         datagram = Datagram(ack.to_bytes(), dialog.next_hop())
-        self._acks[now_tag] = datagram
+        self._acks[tag] = datagram
         self.core.send(datagram.data, datagram.destination)
 
     # The end
@@ -189,4 +193,5 @@ class ClientSession(Session):
 
     def _linger(self, now: float) -> None:
         """Stay known to the peer's late 2xx, which is acknowledged and hung up."""
+        self._is_lingering = True
         self.core.timers.start(now + LINGER_S, lambda _now: self.forget())

@@ -9,13 +9,13 @@ from intercom.sip.core import Core
 from intercom.sip.dialog import Dialog
 from intercom.sip.events import DialogId, InviteCancelled
 from intercom.sip.message import Request
-from intercom.sip.session import Session
+from intercom.sip.usage import InviteUsage
 from intercom.sip.timer import Alarm
 
 PROGRESS_INTERVAL_S = 60.0  # RFC 3261 §13.3.1.1: proxies give up after 3 minutes without one
 
 
-class ServerSession(Session):
+class ServerUsage(InviteUsage):
     """The UAS's side of a call."""
 
     def __init__(

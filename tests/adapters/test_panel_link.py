@@ -136,7 +136,8 @@ async def test_a_link_cut_during_the_command_brings_the_stored_answer_and_no_sec
             pulsing = tasks.create_task(r.pulse("c-1", ms=500))
             await until(lambda: len(panel.pulses()) == 1)
             await panel.link.set_link_down(is_down=True)
-            panel.link.faults.mute = panel.link.faults.link_down = False
+            panel.link.faults.mute = False
+            await panel.link.set_link_down(is_down=False)
 
         assert pulsing.result().outcome is RelayOutcome.OPENED
         await panel.until_at_rest()

@@ -256,7 +256,7 @@ def test_a_password_is_given_once(faults):
 
 
 def test_a_number_outside_the_allowed_countries_is_refused(faults):
-    said = faults(SMALL, policy=DialPolicy(allowed_prefixes=("+46",)))
+    said = faults(SMALL, dial_policy=DialPolicy(allowed_prefixes=("+46",)))
 
     assert "only numbers that begin with +46 may be called" in said[0]
 

@@ -16,8 +16,8 @@ from firmware_sim.voice import FRAME_MS, KEYS, Voice, endless, tone
 from intercom.media import g711, rtp
 from intercom.sip.address import Address
 from intercom.sip.endpoint import Credentials, Endpoint, EndpointConfig
-from intercom.sip.events import DialogId, SipEvent
-from intercom.sip.offer_answer import Law, LocalMedia, make_offer, read_answer
+from intercom.sip.events import DialogId, InviteReceived, RegistrationSucceeded, SipEvent
+from intercom.sip.offer_answer import Law, LocalMedia, make_answer, make_offer, read_answer
 
 READY_S = 10.0
 END_S = 8.0
@@ -106,7 +106,7 @@ class Ear(asyncio.DatagramProtocol):
 
 @dataclass(slots=True)
 class Caller:
-    """Calls a carrier's trunk, talks with a tone of 440 Hz, and hears."""
+    """Calls a carrier's trunk, talks with a tone of 440 Hz, and hears; also a phone without pyVoIP."""
 
     sip: SipSocket
     ear: Ear
@@ -159,6 +159,29 @@ class Caller:
 
     def cancel(self, dialog: DialogId) -> None:
         self.sip.endpoint.cancel(dialog, self.sip.now)
+        self.sip.flush()
+
+    def info(self, dialog: DialogId, content_type: str, body: bytes) -> None:
+        self.sip.endpoint.send_info(dialog, self.sip.now, content_type, body)
+        self.sip.flush()
+
+    async def register(self, registrar_port: int, credentials: Credentials) -> None:
+        """Be a phone of a carrier's."""
+        self.sip.endpoint.register(
+            self.sip.now,
+            registrar=Address("127.0.0.1", registrar_port),
+            aor=f"sip:{credentials.username}@127.0.0.1",
+            credentials=credentials,
+            expires_s=60,
+        )
+        self.sip.flush()
+        await self.event(RegistrationSucceeded)
+
+    def answer(self, invite: InviteReceived) -> None:
+        """Pick up, as a phone."""
+        host, port = self.ear.transport.get_extra_info("sockname")
+        body, _ = make_answer(invite.body, LocalMedia(host, port, port + 1))
+        self.sip.endpoint.respond(invite.dialog, self.sip.now, 200, body=body)
         self.sip.flush()
 
     async def _talk(self, remote: tuple[str, int]) -> None:

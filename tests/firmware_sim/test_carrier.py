@@ -8,10 +8,17 @@ from typing import Any
 import pytest
 
 from intercom.media.tones import tone_share
-from intercom.sip.events import InviteAnswered, InviteFailed, InviteProgressed
+from intercom.sip.endpoint import Credentials
+from intercom.sip.events import (
+    InfoReceived,
+    InviteAnswered,
+    InviteFailed,
+    InviteProgressed,
+    InviteReceived,
+)
 from tests.firmware_sim.boxes import CALLER_ID, TRUNK, Box, Caller, box, caller
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(30)]
 NUMBER = "+4790000001"
 
 
@@ -155,6 +162,24 @@ async def test_announcement_speaks_as_early_media_before_it_rings() -> None:
     assert trunk.ear.digits == ["5"]
     assert frames_with(announced, 770) == 10
     assert answer.body != early.body
+
+
+async def test_info_passes_through_both_ways() -> None:
+    async with carrier_and_caller() as (carrier, trunk), caller() as phone:
+        await phone.register(carrier.ports["subscriber_port"], Credentials("4790000001", "secret"))
+        dialog = trunk.call(carrier.ports["sip_port"], NUMBER)
+        ringing = await phone.event(InviteReceived)
+        phone.answer(ringing)
+        await trunk.event(InviteAnswered)
+        for side, other, its_dialog in ((phone, trunk, ringing.dialog), (trunk, phone, dialog)):
+            side.info(its_dialog, "application/dtmf-relay", b"Signal=5\r\nDuration=160\r\n")
+            info = await other.event(InfoReceived)
+            assert info.content_type == "application/dtmf-relay"
+            assert info.body.startswith(b"Signal=5")
+        calls = await carrier.get("/api/calls")
+
+    assert ringing.from_user == CALLER_ID
+    assert len(calls[0]["infos"]) == 2
 
 
 async def ended_calls(carrier: Box, count: int) -> list[dict[str, Any]]:

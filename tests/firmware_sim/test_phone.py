@@ -12,7 +12,7 @@ from intercom.media.tones import tone_share
 from intercom.sip.events import DialogEnded, InviteAnswered, InviteFailed, InviteProgressed
 from tests.firmware_sim.boxes import CALLER_ID, TRUNK, Box, Caller, box, caller, seconds
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(30)]
 NUMBER = "+4790000001"
 
 

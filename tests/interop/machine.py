@@ -79,8 +79,7 @@ class Namespace:
         self._outer, self._inner = f"oi{mark}h", f"oi{mark}g"
 
     async def __aenter__(self) -> Self:
-        if os.geteuid() != 0:
-            pytest.skip("a network namespace needs root")
+        needs_root("a network namespace")
         found("ip", "iproute2")
         try:
             await self._create()
@@ -147,6 +146,12 @@ def is_bound(address: tuple[str, int]) -> bool:
         except OSError:
             return True
     return False
+
+
+def needs_root(what: str) -> None:
+    """Skip the test, with a word for it, unless this is root."""
+    if os.geteuid() != 0:
+        pytest.skip(f"{what} needs root")
 
 
 def found(program: str, package: str) -> str:

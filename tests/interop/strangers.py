@@ -31,6 +31,7 @@ from tests.interop.machine import (
     found,
     free_port,
     is_bound,
+    needs_root,
     text,
     until,
 )
@@ -64,13 +65,16 @@ class Sipp(ChildProcess):
         `service` is the user part that it calls; `caller` its own.
         """
         super().__init__(folder, f"sipp-{scenario}-{secrets.token_hex(3)}")
+        scenario_file = SCENARIOS / f"{scenario}.xml"
+        if "play_pcap" in scenario_file.read_text():
+            needs_root("sipp plays a pcap through a raw socket, which")
         self.host = host
         self.port = free_port(host)
         self._errors = self.log.with_suffix(".errors")
         self._messages = self.log.with_suffix(".messages")
         self._command = [
             found("sipp", "sip-tester"),
-            *("-sf", str(SCENARIOS / f"{scenario}.xml")),
+            *("-sf", str(scenario_file)),
             *("-i", host, "-p", str(self.port), "-mi", host),
             *("-mp", str(media_port or free_port(host)), "-m", str(calls), "-nostdin"),
             *("-timeout", f"{CALL_S:.0f}s", "-timeout_error", "-recv_timeout", "20000"),
@@ -80,6 +84,7 @@ class Sipp(ChildProcess):
         ]
         if remote is not None:
             self._command += ["-s", service, "-au", username, "-ap", password]
+            self._command += ["-auth_uri", f"{service}@{remote[0]}:{remote[1]}"]
             self._command.append(f"{remote[0]}:{remote[1]}")
 
     @property

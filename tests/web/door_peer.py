@@ -7,8 +7,10 @@ from pathlib import Path
 import av
 from aiortc import (
     AudioStreamTrack,
+    MediaStreamTrack,
     RTCConfiguration,
     RTCPeerConnection,
+    RTCRtpCodecCapability,
     RTCRtpSender,
     RTCSessionDescription,
     VideoStreamTrack,
@@ -18,21 +20,26 @@ from aiortc.mediastreams import MediaStreamError
 FRAMES_A_SECOND = 8
 
 
-class StillPicture(VideoStreamTrack):
-    """One picture again and again, until `is_frozen`."""
+def picture_of(png: Path) -> av.VideoFrame:
+    """Read a picture from a file."""
+    with av.open(str(png)) as file:
+        return next(file.decode(video=0)).reformat(format="yuv420p")
 
-    def __init__(self, png: Path) -> None:
+
+class StillPicture(VideoStreamTrack):
+    """One picture again and again while it `moves`."""
+
+    def __init__(self, picture: av.VideoFrame) -> None:
         super().__init__()
-        with av.open(str(png)) as file:
-            self._frame = next(file.decode(video=0)).reformat(format="yuv420p")
+        self._frame = picture
         self._count = 0
-        self.is_frozen = False
+        self.moves = asyncio.Event()
+        self.moves.set()
 
     async def recv(self) -> av.VideoFrame:
         """Give the next frame."""
         await asyncio.sleep(1 / FRAMES_A_SECOND)
-        while self.is_frozen:
-            await asyncio.sleep(0.1)
+        await self.moves.wait()
         if self.readyState != "live":
             raise MediaStreamError
         self._count += 1
@@ -45,13 +52,13 @@ class StillPicture(VideoStreamTrack):
 class DoorPeer:
     """Offers silence and the picture; takes the browser's answer."""
 
-    def __init__(self, png: Path) -> None:
+    def __init__(self, picture: av.VideoFrame, sound: MediaStreamTrack | None = None) -> None:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.picture = StillPicture(png)
-        self.connection.addTransceiver(AudioStreamTrack(), direction="sendrecv")
+        self.picture = StillPicture(picture)
+        audio = self.connection.addTransceiver(sound or AudioStreamTrack(), direction="sendrecv")
         video = self.connection.addTransceiver(self.picture, direction="sendonly")
-        capabilities = RTCRtpSender.getCapabilities("video").codecs
-        video.setCodecPreferences([one for one in capabilities if one.mimeType == "video/H264"])
+        audio.setCodecPreferences(_codecs("audio", "audio/PCMA"))
+        video.setCodecPreferences(_codecs("video", "video/H264"))
 
     async def offer(self) -> str:
         """Make the offer for the ring frame."""
@@ -64,5 +71,11 @@ class DoorPeer:
 
     async def close(self) -> None:
         """Stop."""
+        self.picture.moves.set()
         self.picture.stop()
         await self.connection.close()
+
+
+def _codecs(kind: str, mime_type: str) -> list[RTCRtpCodecCapability]:
+    codecs = RTCRtpSender.getCapabilities(kind).codecs
+    return [codec for codec in codecs if codec.mimeType == mime_type]

@@ -19,10 +19,13 @@ from intercom.sip.events import (
     DialogId,
     InfoReceived,
     InviteConfirmed,
+    ReinviteAnswered,
+    ReinviteFailed,
     ReinviteReceived,
 )
 from intercom.sip.headers import reason_field
 from intercom.sip.message import ReplyTemplate, Request, Response
+from intercom.sip.reinvite import Reinvite
 from intercom.sip.repeater import FinalRepeater
 from intercom.sip.transaction import InviteServerTransaction
 
@@ -39,8 +42,11 @@ class IncomingInvite(NamedTuple):
     """Record-Route and Contact, for what makes or refreshes the dialog."""
 
 
-class Session:
-    """One INVITE and the dialog that it leads to."""
+class InviteUsage:
+    """One INVITE and the dialog that it leads to: an INVITE usage (RFC 5057 §2)."""
+
+    is_owner = False
+    """We made the Call-ID."""
 
     def __init__(self, core: Core, dialog_id: DialogId, sip_call_id: str, local_tag: str) -> None:
         self.id = dialog_id
@@ -54,17 +60,13 @@ class Session:
         self.is_over = False
         """Our user needs to hear no more of it."""
         self._reinvite: IncomingInvite | None = None
+        self._own_reinvite: Reinvite | None = None
         self._repeater: FinalRepeater | None = None
         self._is_acknowledged = False
         """UAS: the ACK for the first 2xx came."""
         self._is_bye_wanted = False
-        core.sessions[dialog_id] = self
-        core.sessions_by_tag[sip_call_id, local_tag] = self
-
-    @property
-    def has_own_reinvite(self) -> bool:
-        """Tell whether a re-INVITE of ours waits for its final."""
-        return False
+        core.usages[dialog_id] = self
+        core.usages_by_tag[sip_call_id, local_tag] = self
 
     # What our user wants
 
@@ -98,6 +100,42 @@ class Session:
             on_response=self._check_gone,
             on_failure=self._fail_in_dialog,
         )
+
+    def reinvite(self, now: float, content_type: str, body: bytes) -> None:
+        """Offer anew, unless an INVITE of either side waits for its final or its ACK."""
+        is_busy = self._reinvite or self._own_reinvite or self._repeater
+        if self.dialog is None or self.is_over or is_busy:
+            self.core.events.append(ReinviteFailed(self.id, 491))
+            return
+        dialog = self.dialog
+        fields = (("Contact", self.contact), ("Allow", ALLOW), ("Content-Type", content_type))
+        self._own_reinvite = Reinvite(
+            self.core,
+            dialog,
+            send=lambda own, at: self.request(
+                dialog,
+                "INVITE",
+                at,
+                fields=fields,
+                body=body,
+                on_response=own.handle_response,
+                on_failure=own.handle_failure,
+            ),
+            on_end=self._end_reinvite,
+            is_owner=self.is_owner,
+        )
+        self._own_reinvite.start(now)
+
+    def _end_reinvite(self, _own: Reinvite, status: int, body: bytes, now: float) -> None:
+        self._own_reinvite = None
+        if self.is_over:
+            return
+        if status < 300:
+            self.core.events.append(ReinviteAnswered(self.id, body))
+            return
+        self.core.events.append(ReinviteFailed(self.id, status))
+        if status in _GONE:
+            self._fail_in_dialog(status, now)
 
     def hang_up(self, now: float, reason: str) -> None:
         """Say BYE; a UAS must wait for its ACK first (RFC 3261 §15)."""
@@ -240,15 +278,16 @@ class Session:
     def _receive_reinvite(
         self, dialog: Dialog, request: Request, source: Address, now: float
     ) -> None:
-        if self.has_own_reinvite:
-            self.core.reply(request, source, 491)  # RFC 3261 §14.2: glare
+        invite = self.open_invite(request, source, now)
+        if self._own_reinvite is not None and not self._own_reinvite.is_waiting:
+            self.answer(invite, 491, now)  # RFC 3261 §14.2: glare
         elif self._repeater is not None or self._reinvite is not None or not self.is_confirmed:
             wait_s = int(self.core.token(2), 16) % 10
-            self.core.reply(request, source, 500, [("Retry-After", str(wait_s))])
+            self.answer(invite, 500, now, fields=[("Retry-After", str(wait_s))])
         else:
             dialog.refresh_target(request)
-            self._reinvite = self.open_invite(request, source, now)
-            self._reinvite.transaction.on_cancel = self._refuse_reinvite
+            self._reinvite = invite
+            invite.transaction.on_cancel = self._refuse_reinvite
             self.core.events.append(ReinviteReceived(self.id, request.body))
 
     @property
@@ -317,12 +356,14 @@ class Session:
     def retire(self) -> None:
         """Take it out of our user's reach."""
         self.is_over = True
-        self.core.sessions.pop(self.id, None)
+        if self._own_reinvite is not None:
+            self._own_reinvite.stop()
+        self.core.usages.pop(self.id, None)
 
     def forget(self) -> None:
         """Drop out of all tables."""
         self.retire()
-        self.core.sessions_by_tag.pop((self.sip_call_id, self.local_tag), None)
+        self.core.usages_by_tag.pop((self.sip_call_id, self.local_tag), None)
 
     def _stop_repeating(self) -> None:
         if self._repeater is not None:

@@ -1,0 +1,152 @@
+"""Measure the packet path: `python bench/packet.py [--json]`; microseconds a packet on one core.
+
+"through the bridge" sends real datagrams over the loopback to a panel's leg and on to a phone's leg:
+receive, source check, header rewrite, send. The sender's own work is measured apart and taken off.
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+import time
+import timeit
+from collections.abc import Callable
+
+from intercom.media import dtmf, g711, rtp, tones
+from intercom.media.bridge import Bridge
+from intercom.media.h264 import GopCache
+from intercom.media.plain import PlainLeg
+from intercom.media.port import PortPool
+from intercom.routing.ids import LegId
+from intercom.sip.offer_answer import Law, Negotiated, NegotiatedAudio
+
+HOST = "127.0.0.1"
+ROUNDS = 20_000
+BURST = 32  # small enough for any kernel's default socket buffer
+VOICE = bytes(160)
+
+
+def open_sockets() -> tuple[socket.socket, socket.socket]:
+    """Bind the RTP and RTCP sockets of a far end."""
+    pair = []
+    for _ in range(2):
+        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        one.bind((HOST, 0))
+        one.setblocking(False)
+        pair.append(one)
+    return pair[0], pair[1]
+
+
+def open_leg(name: str, far: tuple[socket.socket, socket.socket], law: Law) -> PlainLeg:
+    """Start a leg toward a far end."""
+    leg = PlainLeg.open(LegId(name), PortPool(HOST), with_video=False)
+    remote, remote_rtcp = far[0].getsockname(), far[1].getsockname()
+    audio = NegotiatedAudio(remote, remote_rtcp, law, law.value, 101, 8000, 101, 20, True, True)
+    leg.start(Negotiated(audio), signalling_host=HOST)
+    return leg
+
+
+async def through_the_bridge(phone_law: Law, *, listeners: int = 1) -> float:
+    """Measure one direction, panel to phone (or to several that listen)."""
+    panel_end = open_sockets()
+    panel = open_leg("panel", panel_end, Law.PCMA)
+    bridge = Bridge(on_digit=lambda *_: None)
+    bridge.attach_panel(panel)
+    ends, legs = [], []
+    for n in range(listeners):
+        ends.append(open_sockets())
+        legs.append(open_leg(f"leg{n}", ends[-1], phone_law))
+        bridge.attach(legs[-1], hears_visitor=True, is_phone=False)
+    spent = 0.0
+    sent = 0
+    for start in range(0, ROUNDS, BURST):
+        for n in range(start, start + BURST):
+            packet = rtp.build_header(8, n & 0xFFFF, 160 * n, 1) + VOICE
+            panel_end[0].sendto(packet, (HOST, panel.audio_port))
+        sent += BURST
+        began = time.perf_counter()
+        while bridge.statistics(legs[-1].leg_id).packets_out < sent:
+            await asyncio.sleep(0)
+        spent += time.perf_counter() - began
+        for end in ends:
+            for _ in range(BURST):
+                end[0].recv(2048)
+    bridge.close()
+    for leg in (panel, *legs):
+        leg.close()
+    for end in (panel_end, *ends):
+        end[0].close()
+        end[1].close()
+    return spent / sent * 1e6
+
+
+def each(call: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Give microseconds a call, the best of three."""
+    return min(timeit.repeat(call, number=rounds, repeat=3)) / rounds * 1e6
+
+
+def rewriting(table: bytes | None) -> float:
+    """Measure the header rewrite alone."""
+    sender = rtp.RtpSender(payload_type=8, ssrc=1, clock_hz=8000, sequence_number=1, timestamp=1)
+    packets = [memoryview(rtp.build_header(8, n, 160 * n, 7) + VOICE) for n in range(1000)]
+
+    def rewrite_all() -> None:
+        for n, packet in enumerate(packets):
+            sender.rewrite(packet, 1, n * 0.02, table=table)
+
+    return each(rewrite_all, 20) / len(packets)
+
+
+def caching() -> float:
+    """Measure the picture cache on packets of pictures without a key frame's start."""
+    cache = GopCache()
+    cache.add(rtp.build_header(96, 0, 0, 1) + b"\x65" + bytes(1000))
+    packets = [
+        rtp.build_header(96, n, n // 4 * 3000, 1) + b"\x61" + bytes(1000) for n in range(1000)
+    ]
+
+    def add_all() -> None:
+        for packet in packets:
+            cache.add(packet)
+
+    return each(add_all, 20) / len(packets)
+
+
+def measure() -> dict[str, float]:
+    """Run every measurement."""
+    event = dtmf.build_event("5", 160)
+    receiver = dtmf.EventReceiver()
+    second = tones.tone([1000], 1000)
+    return {
+        "through the bridge, same law": asyncio.run(through_the_bridge(Law.PCMA)),
+        "through the bridge, law converted": asyncio.run(through_the_bridge(Law.PCMU)),
+        "through the bridge, to five devices": asyncio.run(
+            through_the_bridge(Law.PCMA, listeners=5)
+        ),
+        "header rewrite alone": rewriting(None),
+        "header rewrite and law conversion": rewriting(g711.conversion_table(Law.PCMA, Law.PCMU)),
+        "picture cache": caching(),
+        "telephone-event": each(
+            lambda: receiver.receive(
+                1, 1, dtmf.parse_event(event) or dtmf.TelephoneEvent(0, False, 0, 0)
+            )
+        ),
+        "20 ms of PCM encoded": each(lambda: g711.encode(second[:320], Law.PCMA)),
+        "20 ms of tone measured": each(lambda: tones.tone_share(second, 1000), 20) / 50,
+    }
+
+
+def main() -> None:
+    """Print a table, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    figures = {name: round(value, 2) for name, value in measure().items()}
+    if parser.parse_args().json:
+        print(json.dumps({"unit": "us", "figures": figures}))
+        return
+    for name, value in figures.items():
+        print(f"{name:40}{value:8.2f} us")
+
+
+if __name__ == "__main__":
+    main()
