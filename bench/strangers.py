@@ -56,10 +56,10 @@ _PHONE_SDP = (
     b"m=audio %(port)d RTP/AVP 8 101\r\n"
     b"a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
 )
-_ACK_OR_BYE = (
+_IN_DIALOG = (
     b"%(method)b %(uri)b SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%(own)d;branch=z9hG4bK%(branch)b\r\n"
     b"Max-Forwards: 70\r\nFrom: %(from)b\r\nTo: %(to)b\r\nCall-ID: %(call)b\r\n"
-    b"CSeq: 1 %(method)b\r\nContent-Length: 0\r\n\r\n"
+    b"CSeq: %(cseq)d %(method)b\r\nContent-Length: 0\r\n\r\n"
 )
 _FIVE = struct.pack("!BBHII", 0x80, 0x80 | 101, 1, 160, 0) + struct.pack("!BBH", 5, 10, 160)
 
@@ -78,6 +78,8 @@ class Press:
     key_at: int = 0
     relay_at: int = 0
     trunk_invite: bytes = b""
+    bye: bytes = b""
+    """What ends the panel's call once it was answered."""
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -167,32 +169,34 @@ class Strangers:
 
     # -- the panels --------------------------------------------------------------------------
 
-    def _at_panel(self, message: bytes, at: int) -> None:
+    def _at_panel(self, message: bytes, _at: int) -> None:
         press = self._by_call.get(_field(message, b"Call-ID"))
-        if press is None:
+        if press is None or not message.startswith(b"SIP/2.0 ") or message[8:9] == b"1":
             return
-        if message.startswith(b"BYE"):
-            self._panels.send(_reply(message), self._sip_port)
+        if b"\r\nCSeq: 2 BYE" in message:
             press.is_over.set()
-        elif message.startswith(b"SIP/2.0 ") and message[8:9] > b"1":
-            self._acknowledge(press, message, is_success=message[8:9] == b"2")
-
-    def _acknowledge(self, press: Press, response: bytes, *, is_success: bool) -> None:
+            return
+        is_success = message[8:9] == b"2"
         uri = press.invite.split(b" ", 2)[1]
-        if is_success:
-            uri = _field(response, b"Contact").strip(b"<>")
-        ack = _ACK_OR_BYE % {
-            b"method": b"ACK",
-            b"uri": uri,
+        values = {
+            b"uri": _field(message, b"Contact").strip(b"<>") if is_success else uri,
             b"own": self._panels.port,
-            b"branch": press.branch + (b"ack" if is_success else b""),
-            b"from": _field(response, b"From"),
-            b"to": _field(response, b"To"),
+            b"from": _field(message, b"From"),
+            b"to": _field(message, b"To"),
             b"call": press.branch,
         }
-        self._panels.send(ack, self._sip_port)
-        if not is_success:
+        branch = press.branch + (b"ack" if is_success else b"")
+        ack = {b"method": b"ACK", b"cseq": 1, b"branch": branch}
+        self._panels.send(_IN_DIALOG % {**values, **ack}, self._sip_port)
+        if is_success:
+            bye = {b"method": b"BYE", b"cseq": 2, b"branch": press.branch + b"bye"}
+            press.bye = _IN_DIALOG % {**values, **bye}
+        else:
             press.is_over.set()
+
+    def hang_up(self, panel: int) -> None:
+        """Let the visitor go in: the panel ends its call."""
+        self._panels.send(self._by_panel[panel].bye, self._sip_port)
 
     # -- the carrier -------------------------------------------------------------------------
 
@@ -226,20 +230,8 @@ class Strangers:
             self._sound.sendto(_FIVE, (HOST, port))
 
     def opened(self, panel: int, at: int) -> None:
-        """Note that a panel link got its relay command; the phone hangs up then."""
-        press = self._by_panel[panel]
-        press.relay_at = at
-        invite = press.trunk_invite
-        bye = _ACK_OR_BYE % {
-            b"method": b"BYE",
-            b"uri": _field(invite, b"Contact").strip(b"<>"),
-            b"own": self._carrier.port,
-            b"branch": press.branch + b"bye",
-            b"from": _field(invite, b"To") + b";tag=carrier",
-            b"to": _field(invite, b"From"),
-            b"call": _field(invite, b"Call-ID"),
-        }
-        self._carrier.send(bye, self._sip_port)
+        """Note that a panel link got its relay command."""
+        self._by_panel[panel].relay_at = at
 
     def rang(self, panel: int, at: int) -> None:
         """Note that an app got its ring message."""
@@ -249,7 +241,9 @@ class Strangers:
 class Connections:
     """The WebSockets of all panel links and apps."""
 
-    def __init__(self, session: aiohttp.ClientSession, http_port: int, strangers: Strangers) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, http_port: int, strangers: Strangers
+    ) -> None:
         self._session = session
         self._base = f"http://{HOST}:{http_port}"
         self._strangers = strangers
@@ -262,13 +256,14 @@ class Connections:
         hello = {"type": "hello", "fw": "bench", "ctr": 0, "caps": [], "boot_id": f"boot{panel}"}
         async with self._session.ws_connect(f"{self._base}/panel-link", headers=headers) as link:
             await link.send_str(json.dumps(hello))
-            await link.send_str('{"type":"hb","mono_ms":%d}' % (time.monotonic_ns() // 1_000_000))
+            await link.send_str(_heartbeat())
             self._links.append(link)
             async for frame in link:
                 at = time.perf_counter_ns()
                 if '"relay.open"' in frame.data:
                     self._strangers.opened(panel, at)
                     await _obey(link, json.loads(frame.data)["cmd"])
+                    self._strangers.hang_up(panel)
                 elif '"hb"' in frame.data:
                     ready.set()
 
@@ -276,7 +271,7 @@ class Connections:
         """Send the links' heartbeats, spread over the second."""
         while True:
             for link in self._links:
-                await link.send_str('{"type":"hb","mono_ms":%d}' % (time.monotonic_ns() // 1_000_000))
+                await link.send_str(_heartbeat())
                 await asyncio.sleep(HEARTBEAT_S / len(self._links))
 
     async def app(self, panel: int, ready: asyncio.Event) -> None:
@@ -294,6 +289,10 @@ class Connections:
                     self._strangers.rang(panel, at)
                     await app.send_json({"type": "decline", "call": message["call"]})
                 ready.set()
+
+
+def _heartbeat() -> str:
+    return f'{{"type":"hb","mono_ms":{time.monotonic_ns() // 1_000_000}}}'
 
 
 async def _obey(link: aiohttp.ClientWebSocketResponse, command: dict[str, object]) -> None:

@@ -42,8 +42,7 @@ class RelayBoard:
         finally:
             running.cancel()
             self._send({"do": "end"})
-            if self._writer is not None:
-                self._writer.close()
+            self._hang_up()
 
     def pulse(self, relay: int, ms: int, cmd_id: str) -> None:
         """Energise a coil; what it really did comes by `on_change`."""
@@ -54,12 +53,18 @@ class RelayBoard:
         for relay in range(1, self._relays + 1):
             self._send({"do": "break", "relay": relay, "is_broken": is_broken})
 
+    def _hang_up(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+
     async def _run(self, reader: asyncio.StreamReader) -> None:
         while True:
             with contextlib.suppress(ConnectionError):
                 while line := await reader.readline():
                     self._note(journal.from_json(line.decode()))
             self.coils.clear()
+            self._hang_up()
             reader = await self._connect()
 
     async def _connect(self) -> asyncio.StreamReader:

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from firmware_sim.carrier_sounds import Script
 from firmware_sim.process import WavRecorder, now_ms
-from firmware_sim.voice import FRAME_MS, Voice
+from firmware_sim.voice import FRAME_MS, Playout, Voice
 from intercom.media import g711, rtp
 from intercom.sip.offer_answer import Law, LocalMedia, NegotiatedAudio, make_answer
 
@@ -24,6 +24,7 @@ class CarrierVoice(asyncio.DatagramProtocol):
         self.answer = b""
         """The SDP that answers the offer."""
         self._recorder = recorder
+        self._playout = Playout()
         self._audio: NegotiatedAudio
         self._transport: asyncio.DatagramTransport
 
@@ -62,7 +63,8 @@ class CarrierVoice(asyncio.DatagramProtocol):
         header = rtp.parse(data)
         if header is not None and header.payload_type == self._audio.payload_type:
             pcm = g711.decode(data[header.payload_start : header.payload_end], self._audio.law)
-            self._recorder.write(pcm, now_ms())
+            at_ms = self._playout.at_ms(header.ssrc, header.timestamp, now_ms())
+            self._recorder.write(pcm, at_ms)
 
     def close(self) -> None:
         self._transport.close()

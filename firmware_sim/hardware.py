@@ -30,7 +30,7 @@ from firmware_sim.relay import RelayCoil
 
 SOCKET_NAME = "board.sock"
 LOCK_NAME = "board.lock"
-LINGER_MS = 3_000
+LINGER_MS = 2_000
 """How long the board waits for its firmware to come back."""
 LONGEST_WAIT_MS = 1_000
 RECEIVE_BYTES = 65_536
@@ -118,8 +118,8 @@ class Board:
                 self._note(dropped)
 
     def _note(self, transition: Transition) -> None:
-        self._tell(journal.to_json(transition))
         journal.append(self._state_dir, transition)
+        self._tell(journal.to_json(transition))
 
     def _tell(self, line: str) -> None:
         if self._firmware is None:

@@ -65,7 +65,6 @@ def _parse_arguments() -> PanelSettings:
     add("--panel-id", required=True, metavar="ID", help="user name, for SIP and the panel link")
     add(
         "--password",
-        default=os.environ.get("PANEL_PASSWORD", ""),
         metavar="PW",
         help="password of both; better given as PANEL_PASSWORD in the environment",
     )
@@ -99,14 +98,15 @@ def _settings_of(arguments: argparse.Namespace) -> PanelSettings:
         raise ValueError("--sip-server wants HOST:PORT")
     if (arguments.link is None) != (arguments.server_key is None):
         raise ValueError("--link and --server-key belong together")
+    password = arguments.password or os.environ.get("PANEL_PASSWORD", "")
     link = None
     if arguments.link is not None:
         key = VerifyKey(base64.b64decode(arguments.server_key, validate=True))
-        link = LinkAccount(arguments.link, arguments.panel_id, arguments.password, key)
+        link = LinkAccount(arguments.link, arguments.panel_id, password, key)
     return PanelSettings(
         name=arguments.name,
         buttons=dict(_button_of(text) for text in arguments.button),
-        account=SipAccount(Address(host, int(port)), arguments.panel_id, arguments.password),
+        account=SipAccount(Address(host, int(port)), arguments.panel_id, password),
         link=link,
         state_dir=arguments.state_dir,
         host=arguments.host,

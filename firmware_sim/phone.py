@@ -185,6 +185,8 @@ class Phone:
         self._pass_on(lambda: self._for(call, lambda talk: talk.is_answerable.set()))
 
     def ended(self, call: LineCall, how: str) -> None:
+        if how == "cancelled" and self.behaviour.answers_after_cancel:
+            return
         self._pass_on(lambda: self._for(call, lambda talk: self._end(talk, how)))
 
     def heard(self, call: LineCall, pcm: bytes, at_ms: int) -> None:

@@ -23,13 +23,12 @@ from pyVoIP import RTP, SIP  # only after VoIP: pyVoIP's modules import each oth
 from typing_extensions import override
 
 from firmware_sim.process import now_ms
-from firmware_sim.voice import FRAME_MS, KEYS, Voice, endless, tone
+from firmware_sim.voice import FRAME_MS, KEYS, Playout, Voice, endless, tone
 from intercom.errors import MediaError
-from intercom.media import g711
+from intercom.media import g711, rtp
 from intercom.sip.offer_answer import Law
 
 FRAME_S = FRAME_MS / 1000
-RTP_HEADER_BYTES = 12
 REGISTER_ANSWER_S = 2
 """pyVoIP would wait 30 s, and would hold up the end of the process as long."""
 REGISTRATION_S = 3600
@@ -203,7 +202,8 @@ class LineRtp(RTP.RTPClient):
             (number for number, kind in self.assoc.items() if kind is RTP.PayloadType.EVENT), None
         )
         self._presses: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
-        self._last_event_ts: bytes | None = None
+        self._last_event_ts: int | None = None
+        self._playout = Playout()
         self._is_started = False
 
     def press(self, digit: str, *, is_in_band: bool) -> None:
@@ -243,12 +243,17 @@ class LineRtp(RTP.RTPClient):
 
     @override
     def parse_packet(self, packet: bytes) -> None:
-        payload_type = self.assoc.get(packet[1] & 0x7F)
-        payload = packet[RTP_HEADER_BYTES + 4 * (packet[0] & 0x0F) :]
+        header = rtp.parse(packet)
+        if header is None:
+            return
+        payload_type = self.assoc.get(header.payload_type)
+        payload = packet[header.payload_start : header.payload_end]
         if payload_type in LAWS:
-            self._listener.heard(self._call, g711.decode(payload, LAWS[payload_type]), now_ms())
-        elif payload_type is RTP.PayloadType.EVENT and packet[4:8] != self._last_event_ts:
-            self._last_event_ts = packet[4:8]
+            pcm = g711.decode(payload, LAWS[payload_type])
+            at_ms = self._playout.at_ms(header.ssrc, header.timestamp, now_ms())
+            self._listener.heard(self._call, pcm, at_ms)
+        elif payload_type is RTP.PayloadType.EVENT and header.timestamp != self._last_event_ts:
+            self._last_event_ts = header.timestamp
             self._listener.heard_digit(self._call, KEYS[payload[0] & 0x0F])
 
     def _take_presses(self, voice: Voice) -> None:

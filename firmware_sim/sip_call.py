@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from urllib.parse import quote
 
 from firmware_sim.call_media import CallMedia, OnHeard, open_call_media
 from firmware_sim.camera import Camera, Picture
@@ -38,6 +39,7 @@ USER_AGENT = "Open Intercom panel simulator"
 REGISTRATION_S = 300
 KEPT_CALLS = 50
 BUSY = 486
+USER_UNRESERVED = "&=+$,;?/!*'()"  # RFC 3261 §25.1, besides what `quote` never escapes
 
 
 class CallPhase(Enum):
@@ -247,7 +249,7 @@ class PanelPhone:
         return Credentials(self._account.panel_id, self._account.password)
 
     def _uri_of(self, user: str) -> str:
-        return f"sip:{user}@{host_port(self._account.server)}"
+        return f"sip:{quote(user, safe=USER_UNRESERVED)}@{host_port(self._account.server)}"
 
 
 @contextlib.asynccontextmanager

@@ -24,6 +24,7 @@ FRAME_BYTES = 2 * FRAME_SAMPLES
 PRESS_MS = 160
 END_PACKETS = 3  # RFC 4733 §2.5.1.4: the last packet of an event is sent three times
 EVENT_VOLUME = 10  # -10 dBm0
+MAX_JITTER_MS = 500
 AMPLITUDE = 8000
 """Of 32767: about -9 dBm0."""
 
@@ -62,6 +63,25 @@ def endless(pcm: bytes) -> Iterator[bytes]:
     pieces = frames(pcm)
     while True:
         yield from pieces
+
+
+@dataclass(slots=True)
+class Playout:
+    """Says when a heard packet belongs: by its timestamp, as a jitter buffer has it, not its arrival."""
+
+    _ssrc: int | None = None
+    _began_ms: int = 0
+    _began_ts: int = 0
+
+    def at_ms(self, ssrc: int, timestamp: int, arrived_ms: int) -> int:
+        """Place a packet on the clock of `arrived_ms`; a new source or a leap starts anew."""
+        ahead = (timestamp - self._began_ts) & 0xFFFFFFFF
+        samples = ahead - (1 << 32) if ahead >> 31 else ahead
+        at_ms = self._began_ms + samples * 1000 // SAMPLE_HZ
+        if ssrc == self._ssrc and abs(at_ms - arrived_ms) <= MAX_JITTER_MS:
+            return at_ms
+        self._ssrc, self._began_ms, self._began_ts = ssrc, arrived_ms, timestamp
+        return arrived_ms
 
 
 @dataclass(slots=True)

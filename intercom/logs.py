@@ -28,6 +28,7 @@ HARMLESS_FIELDS = frozenset(
     | {"logger", "where", "library_text", "error_type", "raised_at"}  # faults
     | {"version", "sip_port", "http_port", "setting", "settings_file", "building_file", "control_socket"}
     | {"added", "changed", "removed", "warnings", "calls", "count", "dropped", "limit"}  # counts
+    | {"remedy"}  # words that are the same whoever was called
     | {"elapsed_ms", "signal", "status", "method", "transport", "trunk_id"}
 )
 SERVICE_NOUNS = frozenset(

@@ -1,16 +1,20 @@
 """Settings: where they come from, and what is said about wrong ones."""
 
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
+from intercom.cli.exit_codes import ExitCode
 from intercom.errors import ConfigError
+from intercom.routing.dial_guard import DialLimits
 from intercom.settings import LogFormat, Settings, find_control_socket, load_settings
 from intercom.settings.describe import as_markdown, as_text, describe
 
 GOOD = {"INTERCOM_CALLER_ID": "+4723506953"}
+DEPLOY = Path(__file__).parents[1] / "deploy"
 DOCUMENT = Path(__file__).parents[1] / "docs" / "settings.md"
 
 
@@ -85,6 +89,33 @@ def test_variables_for_a_building_s_secrets_are_no_settings():
     load_settings(environment=GOOD | {"INTERCOM_SECRET_TRUNK": "x", "OTHER": "y"})
 
 
+def test_an_empty_variable_is_none_at_all_except_for_a_list():
+    assert "INTERCOM_CALLER_ID is missing" in faults({"INTERCOM_CALLER_ID": ""})[0]
+    settings = load_settings(
+        environment=GOOD | {"INTERCOM_PUBLIC_ADDRESS": "", "INTERCOM_REFUSED_PREFIXES": ""}
+    )
+    assert settings.public_address is None
+    assert settings.refused_prefixes == ()
+
+
+def test_the_example_of_a_settings_file_is_good_once_it_has_a_caller_id(tmp_path):
+    text = (DEPLOY / "intercom.env.example").read_text().replace("#INTERCOM", "INTERCOM")
+    assert "INTERCOM_CALLER_ID=\n" in text
+    file = tmp_path / "intercom.env"
+    for name in ("TLS_CERTIFICATE", "TLS_KEY"):
+        text = re.sub(rf"INTERCOM_{name}=.*", f"INTERCOM_{name}=/dev/null", text)
+
+    file.write_text(text)
+
+    assert load_settings(file, environment=GOOD).public_address == "203.0.113.10"
+
+
+def test_systemd_does_not_start_again_after_a_wrong_setting():
+    unit = (DEPLOY / "intercom.service").read_text()
+
+    assert f"RestartPreventExitStatus={ExitCode.CONFIGURATION.value}\n" in unit
+
+
 def test_a_toml_file_gives_settings_and_the_environment_wins(tmp_path):
     file = tmp_path / "s.toml"
     file.write_text('caller_id = "+4723506953"\nsip_port = 5070\nmedia_networks = ["10.0.0.0/8"]\n')
@@ -140,6 +171,10 @@ def test_only_the_caller_id_s_country_may_be_dialled_by_default():
     assert policy.objection_to("+4790012345") is None
     assert policy.objection_to("+46701234567") is not None
     assert policy.objection_to("+4782912345") is not None
+
+
+def test_the_limits_of_phone_calls_are_the_guard_s_own_by_default():
+    assert load_settings(environment=GOOD).dial_limits == DialLimits()
 
 
 def test_the_control_socket_is_found_without_all_other_settings():

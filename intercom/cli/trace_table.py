@@ -62,8 +62,9 @@ class TraceTable:
         since = "" if last_ms is None else f"+{at_ms - last_ms}"
         facts = (f"{name}={value}" for name, value in step["facts"].items() if value is not None)
         what = "  ".join([*filter(None, [step["text"]]), *facts])
-        hop = click.style(f"{step['hop']:<15}", fg=_COLOURS.get(step["hop"]))
-        return f"{at_ms:>8} {since:>7}  {hop} {_printable(what)}".rstrip()
+        name = f"{step['hop']:<15} " if what else step["hop"]
+        hop = click.style(name, fg=_COLOURS.get(step["hop"]))
+        return f"{at_ms:>8} {since:>7}  {hop}{_printable(what)}"
 
 
 def _printable(text: str) -> str:

@@ -77,6 +77,7 @@ class Bridge:
 
         Digits count only from legs with `is_phone`; attach a phone when it has answered.
         """
+        self.detach(leg.leg_id)
         member = self._new_member(leg)
         member.hears_visitor, member.is_phone = hears_visitor, is_phone
         self._members[leg.leg_id] = member
@@ -190,6 +191,8 @@ class Bridge:
                 earlier(leg)
             if self._panel is not None and leg is self._panel.leg:
                 self._picture.request_key_frame()
+                if self._is_ringing:  # in the law that is known now
+                    self._ring()
             else:
                 self._picture.leg_ready(leg)
 

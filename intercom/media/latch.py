@@ -49,20 +49,16 @@ class Latch:
     ) -> None:
         self.source: Address | None = None
         """The source believed; None until the first packet."""
+        self.target: Address | None = None
+        """Where to send: the believed source, else as signalled; None where nothing can be sent to."""
+        if signalled[1] and is_sendable(signalled[0]):
+            self.target = signalled
         self.signalled = signalled
         self.payload_types = payload_types
         self._networks = tuple(media_networks)
         self._nat_host = signalling_host if _is_behind_nat(signalled[0], signalling_host) else None
         self._candidate: tuple[Address, int] | None = None
         self._run = 0
-
-    @property
-    def target(self) -> Address | None:
-        """Where to send: the believed source, else as signalled; None where nothing can be sent to."""
-        if self.source is not None:
-            return self.source
-        host, port = self.signalled
-        return self.signalled if port and is_sendable(host) else None
 
     def accept(self, packet: memoryview, source: Address) -> bool:
         """Tell whether this packet counts; the first that does decides for good."""
@@ -71,7 +67,7 @@ class Latch:
             or self._is_in_networks(packet, source)
             or self._is_proven(packet, source)
         ):
-            self.source = source
+            self.source = self.target = source
         return source == self.source
 
     def _is_in_networks(self, packet: memoryview, source: Address) -> bool:

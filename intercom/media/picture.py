@@ -194,9 +194,17 @@ class PictureFan:
         sender = viewer.sender or self._open_sender(viewer)
         if sender is None:
             return
-        for out in sender.rewrite_after(list(missing), packet, _SOURCE, now, is_replay=is_replay):
-            viewer.leg.send_rtp(Media.VIDEO, out)
-            viewer.on_sent(len(out))
+        if missing:
+            for out in sender.rewrite_after(missing, packet, _SOURCE, now, is_replay=is_replay):
+                self._hand_over(viewer, out)
+            return
+        one = sender.rewrite(packet, _SOURCE, now, is_replay=is_replay)
+        if one is not None:
+            self._hand_over(viewer, one)
+
+    def _hand_over(self, viewer: Viewer, packet: bytearray) -> None:
+        viewer.leg.send_rtp(Media.VIDEO, packet)
+        viewer.on_sent(len(packet))
 
     def _open_sender(self, viewer: Viewer) -> RtpSender | None:
         stream = viewer.leg.out(Media.VIDEO)

@@ -14,6 +14,7 @@ _WORD = struct.Struct("!I")
 _TWO_WORDS = struct.Struct("!II")
 _SENDER_INFO = struct.Struct("!QIII")
 _BLOCK = struct.Struct("!IIIIII")
+_SEQUENCE_AND_SSRC = struct.Struct("!2xH4xI")  # of an RTP header
 _PLI_FORMAT = 1  # RFC 4585 §6.3.1
 _FIR_FORMAT = 4  # RFC 5104 §4.3.1
 _CNAME = 1  # RFC 3550 §6.5.1
@@ -237,7 +238,8 @@ class Reception:
 
     def count_packet(self, packet: Buffer) -> None:
         """Count one RTP packet by its header."""
-        self.count(int.from_bytes(packet[8:12], "big"), packet[2] << 8 | packet[3])
+        sequence_number, ssrc = _SEQUENCE_AND_SSRC.unpack_from(packet)
+        self.count(ssrc, sequence_number)
 
     def heard_report(self, report: SenderReport, now: float) -> None:
         """Remember the peer's sender report, for its measure of the round trip."""

@@ -7,6 +7,7 @@
 """
 
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 HEADER_BYTES = 12
@@ -168,7 +169,7 @@ class RtpSender:
 
     def rewrite_after(
         self,
-        payloads: list[bytes],
+        payloads: Sequence[bytes],
         packet: Buffer,
         source: int,
         now: float,

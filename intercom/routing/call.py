@@ -1,6 +1,6 @@
 """One call, from the press to the end: who rings, who wins, who may open. Pure; `now` comes in.
 
-The states; what every event does in each is in ARCHITECTURE.md, made by `tests/routing/table.py`:
+The states; ARCHITECTURE.md has the table of what every event does in each:
 
     READY ──start──> RINGING ──────app or SIP phone answers─────────> TALKING
                       │   ^ └──phone answers──> UNACCEPTED ──any key────^  ^
@@ -202,7 +202,9 @@ class Call(CallBase):
         """Silence the person's devices and phone; a carrier's refusal speaks for one phone only."""
         if not leg.is_trunk_phone:
             self._declined |= {leg.resident_id}
+            planned_s = _length_s(self._stages)
             self._stages = _without(self._stages, leg.resident_id)
+            self._spare_s += planned_s - _length_s(self._stages)
             for other in self.legs.of_resident(leg.resident_id):
                 if other.leg_id != leg.leg_id:
                     self._drop(other, EndReason.DECLINED)
@@ -312,10 +314,13 @@ class Call(CallBase):
                 self._end(self._reason_of_end(timer))
 
     def _on_stage_over(self, now: float) -> None:
-        if not self._stages:
+        if self._stages:
+            self._begin_stage(now)
+        elif self._spare_s > 0.0:
+            self.timers.set(Timer.STAGE, now + self._spare_s)
+            self._spare_s = 0.0
+        else:
             self._end(EndReason.NOBODY_ANSWERED)
-            return
-        self._begin_stage(now)
 
     def _reason_of_end(self, timer: Timer | None) -> EndReason:
         """Say why nothing more will come: of talk, of the ringing, or after an opening."""
@@ -378,7 +383,7 @@ class Call(CallBase):
 
 
 def _without(stages: tuple[Stage, ...], resident_id: ResidentId) -> tuple[Stage, ...]:
-    """Leave one person out of the stages to come; a stage without targets takes no time."""
+    """Leave one person out of the stages to come."""
     left = (
         Stage(
             tuple(each for each in stage.targets if each.resident_id != resident_id), stage.ring_s
@@ -386,3 +391,7 @@ def _without(stages: tuple[Stage, ...], resident_id: ResidentId) -> tuple[Stage,
         for stage in stages
     )
     return tuple(stage for stage in left if stage.targets)
+
+
+def _length_s(stages: tuple[Stage, ...]) -> float:
+    return sum(stage.ring_s for stage in stages)

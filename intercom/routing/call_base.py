@@ -88,6 +88,8 @@ class CallBase:
         """Whether the stage that runs is a phone's turn."""
         self._stage_left_s = 0.0
         """What an answered phone left of its stage: the plan stands still until it is accepted."""
+        self._spare_s = 0.0
+        """The time of phones that are skipped after a decline: the others ring on for it."""
         self._limits = limits
         self._new_id = new_id
         self._declined: frozenset[ResidentId] = frozenset()

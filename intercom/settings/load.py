@@ -73,7 +73,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise ConfigError(msg) from error
     if path.suffix != ".toml":
         lines = {k: v or "" for k, v in dotenv_values(path, interpolate=False).items()}
-        return _known(lines, str(path), is_prefixed_only=True)
+        return _known(lines, str(path), is_ours_alone=True)
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -90,18 +90,24 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _known(
-    variables: Mapping[str, str], where: str, *, is_prefixed_only: bool = False
+    variables: Mapping[str, str], where: str, *, is_ours_alone: bool = False
 ) -> dict[str, Any]:
-    """Pick our variables; refuse those that begin like ours and are none."""
+    """Pick our variables; refuse those that begin like ours and are none.
+
+    In a file of ours alone every other name is refused too. An empty value is none at all, except
+    for a list, where it means an empty list.
+    """
     values: dict[str, Any] = {}
     unknown: list[str] = []
-    names = tuple(PREFIX + name.upper() for name in Settings.model_fields)
-    for name, value in variables.items():
-        is_ours = name.startswith(PREFIX) and not name.startswith(_REFERENCES)
-        if name in names:
-            values[name.removeprefix(PREFIX).lower()] = value
-        elif (is_ours and name != SETTINGS_VARIABLE) or (is_prefixed_only and not is_ours):
-            unknown.append(_unknown(name, where, names))
+    names = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    for variable, value in variables.items():
+        name = names.get(variable)
+        if name is not None:
+            if value or isinstance(Settings.model_fields[name].default, tuple):
+                values[name] = value
+        elif not variable.startswith(_REFERENCES) and variable != SETTINGS_VARIABLE:
+            if is_ours_alone or variable.startswith(PREFIX):
+                unknown.append(_unknown(variable, where, tuple(names)))
     if unknown:
         raise ConfigError("\n".join(unknown))
     return values

@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from intercom.routing.dial_guard import DialLimits
 from intercom.routing.numbers import REFUSED_PREFIXES, DialPolicy, country_prefix, is_e164
 
 _UNIX_PATH_BYTES = 107  # Linux unix(7): sun_path holds 108 with the closing NUL
@@ -181,13 +182,6 @@ class Settings(BaseSettings):
         ge=30,
         le=180,
     )
-    trunk_ring_limit_s: float = _setting(
-        60.0,
-        "How long a phone may ring at most, whatever the doorbell says.",
-        "give seconds from 5 to 120",
-        ge=5,
-        le=120,
-    )
     dial_prefixes: Prefixes = _setting(
         (),
         "Beginnings of the numbers that may be called, separated by commas."
@@ -229,6 +223,16 @@ class Settings(BaseSettings):
     def dial_policy(self) -> DialPolicy:
         """Which numbers may be dialled."""
         return DialPolicy(self.dial_prefixes, self.refused_prefixes)
+
+    @property
+    def dial_limits(self) -> DialLimits:
+        """How many phone calls may be caused."""
+        return DialLimits(
+            at_once_per_panel=self.phone_calls_per_panel,
+            per_panel_10min=self.phone_calls_per_panel_10min,
+            per_number_10min=self.phone_calls_per_number_10min,
+            per_day=self.phone_calls_per_day,
+        )
 
     @property
     def has_tls(self) -> bool:

@@ -112,6 +112,7 @@ class Endpoint:
             raise LocalProtocolError("bad target")
         digest = DigestClient(credentials, core.token) if credentials else None
         usage = ClientUsage(core, draft, destination, local_tag, digest)
+        usage.contact = fields[0][1]
         usage.start(now)
         return usage.id
 

@@ -16,9 +16,9 @@ from intercom.sip.events import (
 )
 from intercom.sip.headers import reason_field
 from intercom.sip.message import Response
-from intercom.sip.usage import InviteUsage
 from intercom.sip.timer import Alarm
 from intercom.sip.transaction import TIMER_B_S, State
+from intercom.sip.usage import InviteUsage
 
 MAX_FORKS = 16
 LINGER_S = 180.0

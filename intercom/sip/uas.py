@@ -9,8 +9,8 @@ from intercom.sip.core import Core
 from intercom.sip.dialog import Dialog
 from intercom.sip.events import DialogId, InviteCancelled
 from intercom.sip.message import Request
-from intercom.sip.usage import InviteUsage
 from intercom.sip.timer import Alarm
+from intercom.sip.usage import InviteUsage
 
 PROGRESS_INTERVAL_S = 60.0  # RFC 3261 §13.3.1.1: proxies give up after 3 minutes without one
 

@@ -200,7 +200,8 @@ async def caller() -> AsyncIterator[Caller]:
     """Open a caller on free ports."""
 
     def build(local: Address) -> Endpoint:
-        return Endpoint(EndpointConfig(local=local), token=token)
+        config = EndpointConfig(local=local, is_trusted=lambda _source, _user: True)
+        return Endpoint(config, token=token)
 
     events: asyncio.Queue[SipEvent] = asyncio.Queue()
     ear = Ear()

@@ -124,6 +124,19 @@ async def test_phone_that_nobody_answers_notices_the_cancel() -> None:
     assert failed.status == 487
 
 
+async def test_phone_that_answers_after_the_cancel_is_hung_up_on() -> None:
+    async with phone_behind_carrier("--answer-after-s", "2") as (carrier, phone, trunk):
+        await phone.post("/api/behaviour", answers_after_cancel=True)
+        dialog = trunk.call(carrier.ports["sip_port"], NUMBER)
+        await trunk.event(InviteProgressed)
+        trunk.cancel(dialog)
+        await trunk.event(InviteFailed)
+        state = await phone.reaches("/api/state", call__phase="ended")
+
+    assert state["call"]["answered_ms"] is not None
+    assert state["call"]["how_ended"] == "by the caller"
+
+
 async def test_phone_is_called_again_after_a_call() -> None:
     async with phone_behind_carrier("--answer-after-s", "1") as (carrier, phone, trunk):
         for count in (1, 2):

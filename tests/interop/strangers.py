@@ -7,7 +7,7 @@ Each is an async context manager that starts one process, and ends it by its pro
         assert await phone.ended() == 0, phone.errors()
 
     async with Namespace() as namespace, Baresip(namespace, …, folder=tmp_path) as panel:
-        await panel.event("REGISTER_OK")
+        await panel.registered()
         await panel.dial("sip:100@…")
 """
 
@@ -163,6 +163,16 @@ class Baresip(ChildProcess):
             self._control[1].close()
         await self.stop()
 
+    async def registered(self) -> None:
+        """Wait until its registrar has said 200; it registers before anybody can listen to events."""
+        async with asyncio.timeout(EVENT_S):
+            while True:
+                await self.command("reginfo")
+                answer = await self._message("response", True)
+                if "OK " in str(answer.get("data")):
+                    return
+                await asyncio.sleep(POLL_S)
+
     async def dial(self, uri: str) -> None:
         await self.command("dial", uri)
 
@@ -179,11 +189,7 @@ class Baresip(ChildProcess):
     async def event(self, kind: str, limit_s: float = EVENT_S) -> Mapping[str, object]:
         """Wait for an event: REGISTER_OK, CALL_PROGRESS, CALL_ESTABLISHED, CALL_CLOSED and so on."""
         async with asyncio.timeout(limit_s):
-            while True:
-                message = await self._read()
-                self.events.append(message)
-                if message.get("type") == kind:
-                    return message
+            return await self._message("type", kind)
 
     def heard(self) -> bytes:
         """Give what it heard in its last call: 16-bit mono at 8 kHz."""
@@ -200,6 +206,14 @@ class Baresip(ChildProcess):
                     return await asyncio.open_connection(self._namespace.guest, self._control_port)
                 assert self.is_running, f"baresip ended: {text(self.log)[-500:]}"
                 await asyncio.sleep(POLL_S)
+
+    async def _message(self, name: str, value: object) -> Mapping[str, object]:
+        """Read up to the message in which a name has a value."""
+        while True:
+            message = await self._read()
+            self.events.append(message)
+            if message.get(name) == value:
+                return message
 
     async def _read(self) -> Mapping[str, object]:
         """Read a netstring of JSON."""

@@ -1,6 +1,7 @@
 """Try every order of events on a call, with the oracle looking on."""
 
 from dataclasses import dataclass
+from random import Random
 
 from intercom.routing.call import Call
 from intercom.routing.events import TimePassed
@@ -67,6 +68,32 @@ def explore(
                     front.append((after, onlooker, at, (path, label)))
     explored.states = len(seen)
     return explored
+
+
+def wander(plan: Plan, chance: Random, *, setting: Setting = SETTING) -> int:
+    """Follow one order of events to the end of the call, with time passing in between.
+
+    Returns how many events that took. Raises Objectionable with the events that led there.
+    """
+    call, oracle, now = make_call(plan), Oracle(), START_AT
+    oracle.begin(call.start(now), call.deadline, now)
+    path: Path = None
+    events = 0
+    while call.deadline is not None:
+        events += 1
+        assert events < 2000, "a call that never ends"
+        possible = chance.choice(list(events_of(call, setting, LegId(f"panel-{events + 1}"))))
+        event, label = possible.event, possible.label
+        if chance.random() < 0.05:
+            event, label = TimePassed(), "TimePassed"
+        is_time = isinstance(event, TimePassed)
+        now = call.deadline if is_time else chance.uniform(now, min(now + 5.0, call.deadline))
+        path = (path, f"{label} at {now - START_AT:.3f}")
+        try:
+            oracle.judge(event, call.handle(event, now), call.deadline, now)
+        except Objectionable as objection:
+            raise Objectionable(*objection.args, _events_on(path)) from None
+    return events
 
 
 def _events_on(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from random import Random
 from typing import NamedTuple
 
 import pytest
@@ -10,7 +11,7 @@ from intercom.routing.limits import Limits
 from intercom.routing.plan import Plan
 from intercom.routing.table import Setting
 from tests.routing import scenes
-from tests.routing.explorer import explore
+from tests.routing.explorer import explore, wander
 from tests.routing.scenes import SETTING
 
 LATE_APPS = (scenes.ANNA_APP, scenes.ANNA_TABLET, scenes.STRANGER_APP)
@@ -28,10 +29,10 @@ class Case(NamedTuple):
 
 CASES = (
     Case("an app and a phone each", 8, scenes.APPS_THEN_PHONES),
-    Case("two apps of one person", 6, scenes.TWO_APPS_OF_ONE),
-    Case("a SIP phone", 6, scenes.WITH_DESK_PHONE),
-    Case("talk after a key", 6, scenes.APPS_THEN_PHONES, limits=KEY_FIRST),
-    Case("apps come online", 6, scenes.PHONES_ONLY, setting=WITH_LATECOMERS),
+    Case("two apps of one person", 5, scenes.TWO_APPS_OF_ONE),
+    Case("a SIP phone", 5, scenes.WITH_DESK_PHONE),
+    Case("talk after a key", 5, scenes.APPS_THEN_PHONES, limits=KEY_FIRST),
+    Case("apps come online", 5, scenes.PHONES_ONLY, setting=WITH_LATECOMERS),
 )
 
 
@@ -46,3 +47,13 @@ def test_no_order_of_events_leads_to_anything_forbidden(case: Case, capsys):
             f" {explored.states:,} states, {explored.transitions:,} transitions "
         )
     assert explored.transitions > 10_000
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("plan", [case.plan for case in CASES[:3]], ids=lambda plan: "")
+def test_no_walk_of_any_length_and_timing_leads_to_anything_forbidden(plan: Plan):
+    chance = Random(14)
+
+    lengths = [wander(plan, chance, setting=WITH_LATECOMERS) for _ in range(300)]
+
+    assert max(lengths) > 20

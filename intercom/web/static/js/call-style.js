@@ -121,7 +121,7 @@ export const callStyle = css`
     .act { min-height: 100px; font-size: 1.2rem; }
     .tog { min-height: 100px; font-size: 1rem; }
     .tog .i { font-size: 1.5rem; }
-    .outcome { min-height: 112px; }
+    .outcome { min-height: 120px; }
     .acts.in { grid-template-columns: repeat(2, minmax(0, 1fr)); }
     .acts.in .tog:last-child { display: none; } /* a wall station is always hands-free */
     .call::after { background: radial-gradient(60% 90% at 100% 70%, rgb(255 196 77 / .5), rgb(255 196 77 / .14) 50%, transparent 75%); }

@@ -11,7 +11,7 @@ const HOLD_MS = 600;
 
 class DoorButton extends LitElement {
   static styles = [shared, css`
-    .door { position: relative; overflow: hidden; width: 100%; min-height: 72px; border: 2px solid var(--door); border-radius: var(--r-lg); background: var(--door); color: var(--door-ink); display: flex; align-items: center; gap: var(--s3); padding: 6px 18px; text-align: start; touch-action: none; user-select: none; -webkit-user-select: none; -webkit-touch-callout: none; transition: transform var(--fast) var(--ease), background var(--mid) var(--ease); }
+    .door { position: relative; overflow: hidden; width: 100%; min-height: 72px; border: 0; border-radius: var(--r-lg); background: var(--door); color: var(--door-ink); display: flex; align-items: center; gap: var(--s3); padding: 8px 20px; text-align: start; touch-action: none; user-select: none; -webkit-user-select: none; -webkit-touch-callout: none; transition: transform var(--fast) var(--ease), background var(--mid) var(--ease); }
     .door > * { position: relative; }
     .door:active:not([aria-disabled="true"]) { transform: scale(.985); }
     .fill, .left { position: absolute; inset: 0; background: #fff3cf; transform: scaleX(0); transform-origin: 0 50%; }
@@ -21,13 +21,13 @@ class DoorButton extends LitElement {
     small { display: block; font-size: var(--t-xs); font-weight: 500; line-height: 1.3; opacity: .9; }
     .words { min-width: 0; overflow-wrap: anywhere; }
     .key { margin-inline-start: auto; flex: none; width: 36px; height: 36px; border-radius: 50%; display: grid; place-items: center; background: rgb(34 22 0 / .12); font-size: 1rem; }
-    .opened { background: #fff3cf; border-color: #fff3cf; }
+    .opened { background: #fff3cf; }
     .opened .fill { background: #e39a0b; }
-    .unknown, .failed { background: rgb(245 179 36 / .1); color: #fff; }
+    .unknown, .failed { background: rgb(245 179 36 / .1); box-shadow: inset 0 0 0 2px var(--door); color: #fff; }
     .unknown .fill, .failed .fill { background: rgb(245 179 36 / .45); }
     .unknown .key, .failed .key { background: rgb(245 179 36 / .2); color: var(--door); }
     .unknown .icon, .failed .icon { color: var(--door); }
-    .refused, .offline { background: #1b1f22; border-color: #4a5157; color: #cfd3d5; }
+    .refused, .offline { background: #1b1f22; box-shadow: inset 0 0 0 2px #4a5157; color: #cfd3d5; }
     .refused .key, .offline .key { background: #2a2e32; }
     dialog { width: min(22rem, calc(100vw - 40px)); padding: var(--s6); border: 1px solid #3b4146; border-radius: var(--r-lg); background: #1b1f22; color: #fff; }
     dialog::backdrop { background: rgb(0 0 0 / .66); }
@@ -37,9 +37,9 @@ class DoorButton extends LitElement {
     .choice button { min-height: 64px; border: 0; border-radius: var(--r-lg); font-weight: 600; background: #2f3539; color: #fff; }
     .choice .yes { background: var(--door); color: var(--door-ink); }
     @media (min-width: 900px) and (orientation: landscape) {
-      .door { min-height: 112px; }
+      .door { min-height: 120px; }
       .key { width: 48px; height: 48px; }
-      b { font-size: 1.35rem; }
+      b { font-size: 1.25rem; }
     }
     @media (forced-colors: active) {
       .fill, .left { background: Highlight; forced-color-adjust: none; opacity: .5; }
@@ -93,8 +93,8 @@ class DoorButton extends LitElement {
       case "opened": return look("opened", "door-open", t("door.opened", { seconds: this.secondsLeft }), t("door.opened_sub"), "check");
       case "sent": return look("sent", "door-closed", t("door.sent"), t("door.sent_sub"), "send");
       case "unknown": return look("unknown", "door-closed", t("door.unknown"), t("door.unknown_sub"), "circle-question-mark");
-      case "failed": return look("failed", "door-closed", t("door.failed"), cause ? t("door.failed_cause", { cause: sentence(cause) }) : t("door.failed_sub"), "rotate-cw");
-      case "refused": return look("refused", "door-closed", t("door.refused"), cause ? sentence(cause) : t("door.refused_sub"), "x", true);
+      case "failed": return look("failed", "door-closed", t("door.failed"), whyItFailed(cause), "rotate-cw");
+      case "refused": return look("refused", "door-closed", t("door.refused"), t("door.refused_sub"), "x", true);
       default: return look("idle", "door-closed", t("door.open"), t("door.hold"), "key-round");
     }
   }
@@ -171,8 +171,12 @@ function look(name, iconName, title, sub, key, isDisabled = false) {
   return { name, icon: iconName, title, sub, key, isDisabled };
 }
 
-function sentence(words) {
-  return words.charAt(0).toUpperCase() + words.slice(1).replace(/\.$/, "");
+/** The service says causes in an installer's words; a resident is told what concerns them. */
+function whyItFailed(cause) {
+  if (cause === "the panel is offline") return t("door.failed_panel");
+  if (cause === "the relay does not draw current") return t("door.failed_lock");
+  if (cause.startsWith("the relay")) return t("door.failed_reach");
+  return t("door.failed_sub");
 }
 
 /** A press that a screen reader made up has no size, or no pressure. */

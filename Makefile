@@ -1,0 +1,59 @@
+# Everything a person or a CI machine starts.  `make help` lists it.
+
+BIN := .venv/bin
+PYTHON_FILES := intercom firmware_sim tests bench
+BENCHES = $(shell grep -l '__main__' bench/*.py 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check unit bench docs states fix clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install everything for work on this repository (Debian packages too, as root or by sudo)
+	@deploy/setup.sh test
+
+demo: ## ring, talk and open a door on this machine alone; ARGS="--once" ends after the two calls
+	@deploy/setup.sh demo
+	@$(BIN)/intercom demo $(ARGS)
+
+test: setup check ## what CI runs: all checks and all tests, with strangers and a browser
+	@echo '== pytest: all tests'
+	@$(BIN)/pytest -rs $(ARGS)
+
+check: ## lint, types and imports; says how to mend what it finds
+	@echo '== ruff: lint and format'
+	@$(BIN)/ruff check --quiet --output-format concise $(PYTHON_FILES) \
+	  && $(BIN)/ruff format --quiet --check $(PYTHON_FILES) \
+	  || { echo '   `make fix` mends what can be mended by itself;' \
+	            '`ruff rule CODE` explains a rule.' >&2; exit 1; }
+	@echo '== mypy: types'
+	@$(BIN)/mypy --no-error-summary \
+	  || { echo '   A `type: ignore[code]` needs a reason beside it.' >&2; exit 1; }
+	@echo '== lint-imports: layers and purity'
+	@$(BIN)/lint-imports > .lint-imports.log \
+	  && rm .lint-imports.log \
+	  || { sed -n '/^Broken contracts/,$$p' .lint-imports.log; rm .lint-imports.log; \
+	       echo '   The contracts stand in pyproject.toml, their reasons in ARCHITECTURE.md.' >&2; \
+	       exit 1; }
+
+unit: ## the fast tests alone
+	@$(BIN)/pytest -m 'not e2e and not interop' $(ARGS)
+
+bench: ## every benchmark, one after the other
+	@set -e; for file in $(BENCHES); do echo "== $$file"; $(BIN)/python $$file; done
+
+docs: states ## write what is generated from the code: docs/settings.md, the table of a call's states
+	@$(BIN)/intercom settings --markdown > docs/settings.md
+
+states: ## write the table of a call's states into ARCHITECTURE.md
+	@$(BIN)/python -m tests.routing.state_table --write
+
+fix: ## format, and mend what ruff can mend
+	@$(BIN)/ruff check --quiet --fix $(PYTHON_FILES) || true
+	@$(BIN)/ruff format $(PYTHON_FILES)
+
+clean: ## remove what was made, .venv too
+	@rm -rf .venv build var *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .import_linter_cache .lint-imports.log
+	@find $(PYTHON_FILES) -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Set this repository up, and say what is done.  Run it again at any time: it does only what is missing.
+#
+#   deploy/setup.sh demo   what `make demo` needs: Python 3.11 and a virtual environment
+#   deploy/setup.sh test   the tests too: Debian packages (strangers, browser), linters
+#
+# Tried on Debian 12 with nothing but git, make and python3.  Debian packages are installed as root or
+# by sudo without a password; where neither is possible, the words say what to ask for.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+PROFILE=${1:-test}
+VENV=.venv
+LOCK_WAIT_S=120
+TRIES=5
+
+# A program that shows whether a package is there, and the package.
+TEST_PACKAGES=(
+  ip:iproute2 nft:nftables
+  sipp:sip-tester baresip:baresip-core /usr/lib/baresip/modules/avcodec.so:baresip-ffmpeg
+  chromium:chromium
+)
+
+say() { printf '== %s\n' "$*"; }
+stop() {
+  printf '\nSet-up stopped: %s\n' "$1" >&2
+  shift
+  if (($#)); then printf '  %s\n' "$@" >&2; fi
+  exit 1
+}
+
+find_python() {
+  local candidate
+  for candidate in python3.11 python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.11.*/bin/python3.11; do
+    if command -v "$candidate" >/dev/null &&
+      "$candidate" -c 'import sys; sys.version_info[:2] == (3, 11) or sys.exit(1); print(sys.executable)' 2>/dev/null; then
+      return
+    fi
+  done
+  stop "Python 3.11 was not found." \
+    "On Debian 12:   apt-get install python3" \
+    "Elsewhere:      pyenv install 3.11"
+}
+
+# Prints the way to install Debian packages: "", "sudo -n", or nothing with status 1.
+as_root() {
+  command -v apt-get >/dev/null || return 1
+  if ((EUID == 0)); then
+    return
+  fi
+  command -v sudo >/dev/null && sudo -n true 2>/dev/null && echo "sudo -n"
+}
+
+apt() { # apt ARGUMENT…: retried while another program holds the lock, or a mirror is busy
+  local try
+  for ((try = 1; try <= TRIES; try++)); do
+    # shellcheck disable=SC2086  # $ROOT is nothing or two words
+    if $ROOT env DEBIAN_FRONTEND=noninteractive apt-get -qq -o "DPkg::Lock::Timeout=$LOCK_WAIT_S" \
+      -o Acquire::Retries=3 "$@" >"$APT_LOG" 2>&1; then
+      return
+    fi
+    if ((try < TRIES)); then
+      say "apt-get $1 did not work (try $try of $TRIES); again in $((try * 5)) s"
+      sleep $((try * 5))
+    fi
+  done
+  tail -n 15 "$APT_LOG" >&2
+  stop "apt-get $1 does not work; its last words stand above."
+}
+
+install_packages() { # install_packages PACKAGE…
+  if ((UPDATED == 0)); then
+    say "apt-get update"
+    apt update
+    UPDATED=1
+  fi
+  say "apt-get install $*"
+  apt install --yes --no-install-recommends "$@"
+}
+
+is_there() {
+  case $1 in
+  /*) [[ -e $1 ]] ;;
+  *) command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 || -x /sbin/$1 ]] ;;
+  esac
+}
+
+ensure_venv_module() {
+  if "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
+    return
+  fi
+  if ((HAS_ROOT == 0)); then
+    stop "$PYTHON lacks the module venv, and only root may install it." \
+      "Ask for:   apt-get install python3-venv"
+  fi
+  install_packages python3-venv
+}
+
+ensure_test_packages() {
+  local entry missing=()
+  for entry in "${TEST_PACKAGES[@]}"; do
+    is_there "${entry%:*}" || missing+=("${entry##*:}")
+  done
+  if ((${#missing[@]} == 0)); then
+    return
+  fi
+  if ((HAS_ROOT)); then
+    install_packages "${missing[@]}"
+  elif [[ ${CI:-} == true ]]; then
+    stop "these Debian packages are missing, and there is neither root nor sudo: ${missing[*]}"
+  else
+    say "Missing, and only root may install them: ${missing[*]}"
+    say "The tests that need them will be skipped.  To run them all:"
+    say "  sudo apt-get install --no-install-recommends ${missing[*]}"
+  fi
+}
+
+ensure_venv() { # ensure_venv EXTRAS: again only when pyproject.toml or the Python changed
+  local wanted stamp
+  wanted="$(sha256sum pyproject.toml | cut -d' ' -f1) $("$PYTHON" -VV | tr '\n' ' ')$PWD"
+  for stamp in "$VENV/.set-up-$PROFILE" "$VENV/.set-up-test"; do
+    if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then
+      return
+    fi
+  done
+  if [[ -e $VENV && ! -w $VENV ]]; then
+    stop "$VENV belongs to another user." "Run this as that user, or remove it:   sudo rm -r $VENV"
+  fi
+  if ! "$VENV/bin/python" -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+    say "virtual environment in $VENV, with $PYTHON"
+    rm -rf "$VENV"
+    "$PYTHON" -m venv "$VENV"
+  fi
+  say "pip install -e .[$1] (the first time takes a minute)"
+  "$VENV/bin/python" -m pip install --quiet --no-input --disable-pip-version-check \
+    --root-user-action ignore --retries 5 --timeout 30 --editable ".[$1]" ||
+    stop "pip could not install the Python packages; its words stand above." \
+      "Without a network: give pip a mirror by PIP_INDEX_URL, or packages by PIP_FIND_LINKS."
+  printf '%s' "$wanted" >"$VENV/.set-up-$PROFILE"
+}
+
+[[ $PROFILE == demo || $PROFILE == test ]] || stop "there is no profile $PROFILE: give demo or test"
+UPDATED=0
+HAS_ROOT=0
+ROOT=
+if ROOT=$(as_root); then
+  HAS_ROOT=1
+fi
+APT_LOG=$(mktemp)
+trap 'rm -f "$APT_LOG"' EXIT
+
+PYTHON=$(find_python)
+ensure_venv_module
+if [[ $PROFILE == demo ]]; then
+  ensure_venv sim
+else
+  ensure_test_packages
+  ensure_venv sim,dev
+fi
+say "set up for make $PROFILE"
