@@ -58,7 +58,6 @@ def _parse_arguments() -> PanelSettings:
         description="A door panel in a box. Its screen and buttons are a page: http://127.0.0.1:N/",
         epilog="Prints one JSON line with its ports when it is up; ends cleanly on SIGTERM. "
         "After kill -9 the relay board, a process of its own, still drops every coil in time.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
     add("--sip-server", required=True, metavar="HOST:PORT", help="the router's SIP address")
@@ -71,9 +70,20 @@ def _parse_arguments() -> PanelSettings:
     add("--link", metavar="URL", help="the router's panel link, ws://HOST:PORT/panel-link")
     add("--server-key", metavar="BASE64", help="the router's public key, whose commands count")
     add("--state-dir", type=Path, required=True, metavar="DIR", help="memory, journal, relay board")
-    add("--http-port", type=int, default=0, metavar="N", help="page and control API; 0: a free one")
-    add("--sip-port", type=int, default=0, metavar="N", help="own SIP port; 0: a free one")
-    add("--host", default=process.HOST, metavar="IP", help="own address, for SIP and RTP")
+    add(
+        "--http-port",
+        type=int,
+        default=0,
+        metavar="N",
+        help="page and control API (default: a free one)",
+    )
+    add("--sip-port", type=int, default=0, metavar="N", help="own SIP port (default: a free one)")
+    add(
+        "--host",
+        default=process.HOST,
+        metavar="IP",
+        help="own address, for SIP and RTP (default: %(default)s)",
+    )
     add(
         "--button",
         action="append",
@@ -81,10 +91,21 @@ def _parse_arguments() -> PanelSettings:
         metavar="NAME=LABEL",
         help="a button: what it dials and what stands on it; may be repeated",
     )
-    add("--name", default="Main entrance", help="the name of the door")
-    add("--tone-hz", type=int, default=440, metavar="HZ", help="what the microphone hears")
-    add("--relays", type=int, default=2, metavar="N", help="how many relays")
-    add("--language", choices=("nb", "en"), default="nb", help="of the panel's own words")
+    add("--name", default="Main entrance", help="the name of the door (default: %(default)s)")
+    add(
+        "--tone-hz",
+        type=int,
+        default=440,
+        metavar="HZ",
+        help="what the microphone hears (default: %(default)s)",
+    )
+    add("--relays", type=int, default=2, metavar="N", help="how many relays (default: %(default)s)")
+    add(
+        "--language",
+        choices=("nb", "en"),
+        default="nb",
+        help="of the panel's own words (default: %(default)s)",
+    )
     arguments = parser.parse_args()
     try:
         return _settings_of(arguments)

@@ -62,6 +62,8 @@ class Fault(Enum):
     """Every message of the link is taken in a second late."""
     NO_VIDEO = "no_video"
     NO_SOUND = "no_sound"
+    NO_SPEAKER = "no_speaker"
+    """Nothing is heard at the door."""
 
 
 class Changes:
@@ -93,7 +95,7 @@ class Panel:
         self.microphone = Microphone(settings.tone_hz)
         self.screen = Screen(settings.language, self.changes.notify)
         self.phone = PanelPhone(
-            settings.account, self.camera, on_heard=self.speaker.play, on_change=self._on_call
+            settings.account, self.camera, on_heard=self._hear, on_change=self._on_call
         )
         self.board = RelayBoard(settings.state_dir, settings.relays, self._on_relay)
         self.memory = memory
@@ -135,6 +137,10 @@ class Panel:
         calls = [] if Fault.NO_SOUND in self.faults else self.phone.live_calls
         return [call.media.send_sound for call in calls]
 
+    def _hear(self, pcm: bytes, at_ms: int) -> None:
+        if Fault.NO_SPEAKER not in self.faults:
+            self.speaker.play(pcm, at_ms)
+
     @property
     def is_linked(self) -> bool:
         return self.link is not None and self.link.is_online
@@ -144,6 +150,7 @@ class Panel:
         if "response" not in call.stamps and not call.is_over:
             call.stamp("no_router")
             self.screen.show(Face.NO_ROUTER)
+            self.phone.abandon(call)
 
     def _build_link(self, account: LinkAccount) -> LinkClient:
         return LinkClient(

@@ -30,6 +30,8 @@ from intercom.sip.events import (
     InviteReceived,
     RegistrationFailed,
     RegistrationSucceeded,
+    ReinviteAnswered,
+    ReinviteFailed,
     ReinviteReceived,
     SipEvent,
 )
@@ -161,6 +163,14 @@ class PanelPhone:
                 self._sip.endpoint.cancel(dialog, self._sip.now)
         self._sip.flush()
 
+    def abandon(self, call: PanelCall) -> None:
+        """Give up a call that nothing answers, so that it cannot ring later on either."""
+        dialog = next((known for known, other in self._dialogs.items() if other is call), None)
+        if dialog is not None:
+            self._sip.endpoint.cancel(dialog, self._sip.now)
+            self._sip.flush()
+            self._end(dialog, None, "no router")
+
     def send_picture(self, picture: Picture) -> None:
         """Send a picture in every call."""
         for call in self.live_calls:
@@ -177,7 +187,9 @@ class PanelPhone:
                 self._sip.endpoint.respond(dialog, self._sip.now, BUSY)
             case InfoReceived(_, "application/media_control+xml"):  # RFC 5168: a key frame
                 self._camera.request_key_frame()
-            case InfoReceived() | InviteCancelled() | InviteConfirmed() | BindingChanged():
+            case ReinviteAnswered() | ReinviteFailed() | InfoReceived():
+                pass  # none of ours, or none that we know
+            case InviteCancelled() | InviteConfirmed() | BindingChanged():
                 pass  # of the roles that a panel does not play
             case _:
                 self._handle_in_call(event)

@@ -105,12 +105,15 @@ def _known(
         if name is not None:
             if value or isinstance(Settings.model_fields[name].default, tuple):
                 values[name] = value
-        elif not variable.startswith(_REFERENCES) and variable != SETTINGS_VARIABLE:
-            if is_ours_alone or variable.startswith(PREFIX):
-                unknown.append(_unknown(variable, where, tuple(names)))
+        elif (is_ours_alone or variable.startswith(PREFIX)) and not _is_for_others(variable):
+            unknown.append(_unknown(variable, where, tuple(names)))
     if unknown:
         raise ConfigError("\n".join(unknown))
     return values
+
+
+def _is_for_others(variable: str) -> bool:
+    return variable.startswith(_REFERENCES) or variable == SETTINGS_VARIABLE
 
 
 def _unknown(name: str, where: str, names: tuple[str, ...]) -> str:

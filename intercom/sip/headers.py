@@ -59,7 +59,7 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PIECE = re.compile(r'(?:[^",<]|"(?:[^"\\]|\\.)*"|<[^>]*>)*')
 _PARAM = re.compile(r'\s*+([^\s=;"]++)\s*+(?:=\s*+("(?:[^"\\]|\\.)*+"|[^\s;"]*+)\s*+)?(?:;|$)')
 _VIA = re.compile(
-    r"SIP\s*+/\s*+2\.0\s*+/\s*+([A-Za-z0-9.!%*_+`'~-]+)\s++"
+    r"SIP\s*+/\s*+[0-9]+\.[0-9]+\s*+/\s*+([A-Za-z0-9.!%*_+`'~-]+)\s++"
     r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)\s*+(?::\s*+([0-9]{1,5})\s*+)?(?:;(.*))?",
     re.IGNORECASE,
 )
@@ -201,7 +201,7 @@ def _parse_bare(value: str, start: int) -> NameAddress:
     """Parse an address without brackets: semicolons begin the header's own parameters."""
     uri, _, rest = value.partition(";")
     uri = uri.strip()
-    if start or not uri or any(mark in uri for mark in '?, "'):
+    if start or not uri or any(mark in uri for mark in '?, ">'):
         raise RemoteProtocolError("address cannot be read")
     return NameAddress("", uri, parse_params(rest) if rest else {})
 

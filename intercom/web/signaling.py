@@ -29,7 +29,7 @@ class _Online:
 
 
 class AppHub:
-    """All connected apps. Implements `ports.Presence`; everything runs on the event loop."""
+    """All connected apps. Implements `ports.Presence` and `ports.AppChannel`; no method blocks."""
 
     def __init__(
         self,

@@ -16,8 +16,9 @@ from intercom.sip.events import (
     InviteCancelled,
     InviteConfirmed,
     InviteReceived,
+    ReinviteAnswered,
 )
-from intercom.sip.offer_answer import make_answer
+from intercom.sip.offer_answer import make_answer, make_offer, read_answer
 from tests.firmware_sim.panel_process import (
     PANEL_ID,
     PanelProcess,
@@ -185,6 +186,29 @@ async def test_an_answer_that_differs_from_the_early_one_moves_the_sound(tmp_pat
         media.close()
 
 
+async def test_a_reinvite_is_answered_and_moves_the_sound(tmp_path):
+    heard: list[bytes] = []
+    async with (
+        sip_server() as sip,
+        panel_process(tmp_path, sip_port=sip.sip.local.port) as panel,
+    ):
+        invite = await press(panel, sip)
+        before, after = await answer_media([]), await answer_media(heard)
+        sip.respond(invite, 200, make_answer(invite.body, before.local)[0])
+        await sip.until_event(InviteConfirmed)
+        before.close()
+
+        offer = make_offer(after.local)
+        sip.sip.endpoint.reinvite(invite.dialog, sip.sip.now, offer)
+        sip.sip.flush()
+        answered = await sip.until_event(ReinviteAnswered)
+        after.update(read_answer(offer, answered.body))
+
+        await until(lambda: len(heard) > 5)
+        assert tones.has_tone(b"".join(heard), 440)
+        after.close()
+
+
 async def test_without_a_router_the_panel_says_so_within_two_seconds(tmp_path):
     async with (
         sip_server() as sip,
@@ -199,6 +223,11 @@ async def test_without_a_router_the_panel_says_so_within_two_seconds(tmp_path):
         assert state["screen"]["at_ms"] - state["call"]["stamps"]["press"] < 2000
         assert state["screen"]["lamp"] == "red"
         assert "kontakt" in state["screen"]["text"]
+        assert state["call"]["phase"] == "ended"
+
+        await panel.fault("sip_down", is_on=False)
+        await asyncio.sleep(2.5)  # over the repetition of the INVITE, 3.5 s after the first
+        assert sip.invites == []
 
 
 async def test_the_routers_words_are_on_the_screen_and_in_the_state(tmp_path):

@@ -61,7 +61,7 @@ export const callStyle = css`
   .end { background: #c9363c; color: #fff; }
   .close { background: #2a2e32; color: #fff; }
   .act[aria-disabled="true"] { background: #1b1f22; color: #b6bbbe; box-shadow: inset 0 0 0 1px #4a5157; }
-  .tog { min-height: 64px; border-radius: var(--r-lg); border: 0; background: #23272b; color: #fff; display: grid; place-content: center; justify-items: center; gap: 4px; font-size: var(--t-xs); font-weight: 600; padding: 0 2px; letter-spacing: -.01em; transition: transform var(--fast) var(--ease); }
+  .tog { min-height: 64px; border-radius: var(--r-lg); border: 0; background: #23272b; color: #fff; display: grid; place-content: center; justify-items: center; gap: 4px; font-size: min(var(--t-xs), 4.4vw); font-weight: 600; padding: 0 2px; letter-spacing: -.01em; transition: transform var(--fast) var(--ease); }
   .tog[aria-pressed="true"] { background: #fff; color: #14171a; }
   .tog .i { font-size: 1.3rem; }
   .fact { height: 2.7em; display: flex; align-items: flex-start; justify-content: center; gap: 8px; font-size: var(--t-xs); line-height: 1.35; color: var(--ink2); text-align: center; }

@@ -47,10 +47,10 @@ class CallView extends LitElement {
   updated() {
     const video = this.renderRoot.querySelector("video");
     const media = this.call.media;
-    if (media && media !== this.#watched) {
+    if (media !== this.#watched) {
       this.#watched = media;
-      video.srcObject = media.stream;
-      media.watch(video);
+      video.srcObject = media?.stream ?? null;
+      media?.watch(video);
     }
     video.muted = !this.call.isVisitorAudible;
     if (video.srcObject && video.paused) video.play().catch(() => {}); // refused until the page is touched

@@ -1,0 +1,130 @@
+"""Bytes from outside: parsers raise only RemoteProtocolError, the endpoint never anything."""
+
+import contextlib
+from functools import cache
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from intercom.errors import RemoteProtocolError
+from intercom.sip import message, sdp
+from intercom.sip.offer_answer import LocalMedia, make_answer, make_offer, read_answer
+from tests.sip import wire
+from tests.sip.wire import OFFER, bench, request, response
+
+FEW = settings(
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+    database=None,
+)
+SEEDS = [
+    request("INVITE", body=OFFER, extra="Record-Route: <sip:p;lr>, <sip:q>\r\n"),
+    request("REGISTER", extra='Expires: 60\r\nAuthorization: Digest username="a", nc=1\r\n'),
+    request("CANCEL"),
+    request("ACK", to_tag="x"),
+    request("BYE", to_tag="x"),
+    request("OPTIONS", extra="Require: a\r\nAccept: b\r\nSubject: one\r\n two\r\n"),
+    b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nCSeq: 1 INVITE\r\n\r\n",
+]
+SCRAPS = [
+    b"\r\n",
+    b"\r\n ",
+    b"\0",
+    b";",
+    b",",
+    b":",
+    b'"',
+    b"<",
+    b">",
+    b"@",
+    b"\xff",
+    b"\xc2\xb2",
+    b"99999999999",
+    b"-1",
+    b"%00",
+    b"%",
+    b"[::1]",
+    b"*",
+    b"tag=",
+    b"SIP/2.0",
+    b"sip:",
+    b"v=0\r\n",
+    b"Content-Length: 5\r\n",
+    b"\\",
+    b" " * 50,
+]
+
+
+@st.composite
+def mutated(draw, seeds):
+    """Cut, double and sprinkle a real message."""
+    data = draw(st.sampled_from(seeds))
+    for _ in range(draw(st.integers(0, 6))):
+        at = draw(st.integers(0, len(data)))
+        to = min(len(data), at + draw(st.integers(0, 12)))
+        data = data[:at] + draw(st.sampled_from(SCRAPS) | st.binary(max_size=4)) + data[to:]
+    return data
+
+
+@FEW
+@given(st.binary(max_size=300) | mutated(SEEDS))
+def test_the_message_parser_raises_only_remote_protocol_error(data):
+    with contextlib.suppress(RemoteProtocolError):
+        message.parse(data)
+
+
+@FEW
+@given(
+    st.binary(max_size=300) | mutated([OFFER, offer := make_offer(LocalMedia("::1", 2, 3, 4, 5))])
+)
+def test_offer_and_answer_raise_only_remote_protocol_error(data):
+    local = LocalMedia("192.0.2.1", 6000, 6001, 6002, 6003)
+
+    with contextlib.suppress(RemoteProtocolError):
+        sdp.parse(data)
+    with contextlib.suppress(RemoteProtocolError):
+        body, _ = make_answer(data, local)
+        sdp.parse(body)
+    with contextlib.suppress(RemoteProtocolError):
+        read_answer(make_offer(local), data)
+
+
+@FEW
+@given(st.lists(mutated(SEEDS), min_size=1, max_size=4), st.booleans())
+def test_the_endpoint_never_raises_on_requests_and_stays_alive(datagrams, is_trusting):
+    rig = bench(is_trusted=lambda source, user: is_trusting, password_of={"a": "b"}.get)
+
+    for data in datagrams:
+        rig.take(data)
+    rig.wait(40.0)
+
+    alive = request("OPTIONS", branch="z9hG4bKalive", call_id="alive")
+    assert rig.take(alive) == ["200"]
+
+
+@cache
+def finals(index: int) -> list[bytes]:
+    """Write responses to the INVITE that `bench().call()` sends, which is the same each time."""
+    rig = bench()
+    rig.call()
+    extra = "Contact: <sip:a@192.0.2.9>\r\nRecord-Route: <sip:p;lr>\r\n"
+    challenge = 'WWW-Authenticate: Digest realm="a", nonce="b", qop="auth"\r\n'
+    statuses = [(180, extra), (200, extra), (401, challenge), (486, extra)]
+    return [response(rig.last, status, extra=text) for status, text in statuses]
+
+
+@FEW
+@given(st.lists(mutated(finals(0)), min_size=1, max_size=4))
+def test_the_endpoint_never_raises_on_responses_and_every_call_ends(datagrams):
+    rig = bench()
+    dialog = rig.call()
+
+    for data in datagrams:
+        rig.take(data, wire.PEER_ADDRESS)
+    rig.endpoint.hang_up(dialog, rig.now)
+    rig.wait(400.0)
+
+    assert rig.endpoint._core.usages_by_tag == {}
+    assert rig.endpoint._core.layer.size == 0
