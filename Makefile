@@ -4,7 +4,10 @@ BIN := .venv/bin
 PYTHON_FILES := intercom firmware_sim tests bench
 BENCHES = $(shell grep -l '__main__' bench/*.py 2>/dev/null)
 
+need_venv = @test -x $(BIN)/pytest || { echo 'Run `make setup` first.' >&2; exit 1; }
+
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help setup demo test check unit bench docs states fix clean
 
 help: ## list what can be made
@@ -22,6 +25,7 @@ test: setup check ## what CI runs: all checks and all tests, with strangers and 
 	@$(BIN)/pytest -rs $(ARGS)
 
 check: ## lint, types and imports; says how to mend what it finds
+	$(need_venv)
 	@echo '== ruff: lint and format'
 	@$(BIN)/ruff check --quiet --output-format concise $(PYTHON_FILES) \
 	  && $(BIN)/ruff format --quiet --check $(PYTHON_FILES) \
@@ -38,18 +42,23 @@ check: ## lint, types and imports; says how to mend what it finds
 	       exit 1; }
 
 unit: ## the fast tests alone
+	$(need_venv)
 	@$(BIN)/pytest -m 'not e2e and not interop' $(ARGS)
 
 bench: ## every benchmark, one after the other
+	$(need_venv)
 	@set -e; for file in $(BENCHES); do echo "== $$file"; $(BIN)/python $$file; done
 
 docs: states ## write what is generated from the code: docs/settings.md, the table of a call's states
+	$(need_venv)
 	@$(BIN)/intercom settings --markdown > docs/settings.md
 
 states: ## write the table of a call's states into ARCHITECTURE.md
+	$(need_venv)
 	@$(BIN)/python -m tests.routing.state_table --write
 
 fix: ## format, and mend what ruff can mend
+	$(need_venv)
 	@$(BIN)/ruff check --quiet --fix $(PYTHON_FILES) || true
 	@$(BIN)/ruff format $(PYTHON_FILES)
 

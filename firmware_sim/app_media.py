@@ -17,7 +17,7 @@ from aiortc.mediastreams import MediaStreamError
 from typing_extensions import override
 
 from firmware_sim import process
-from firmware_sim.voice import FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, endless, tone
+from firmware_sim.voice import FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, Playout, endless, tone
 
 CLOSE_S = 2.0
 SECOND_MS = 1000
@@ -112,9 +112,11 @@ class AppMedia:
         self._tasks.create_task(self._hear(track) if track.kind == "audio" else self._watch(track))
 
     async def _hear(self, track: MediaStreamTrack) -> None:
+        playout = Playout()
         while (frame := await _next_frame(track)) is not None:
             if isinstance(frame, av.AudioFrame):
-                self._on_sound(_pcm(frame), process.now_ms())
+                timestamp = (frame.pts or 0) & 0xFFFFFFFF
+                self._on_sound(_pcm(frame), playout.at_ms(0, timestamp, process.now_ms()))
 
     async def _watch(self, track: MediaStreamTrack) -> None:
         while await _next_frame(track) is not None:

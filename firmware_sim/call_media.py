@@ -15,7 +15,7 @@ from typing_extensions import override
 from firmware_sim import camera
 from firmware_sim.camera import Picture
 from firmware_sim.process import now_ms
-from firmware_sim.voice import Voice
+from firmware_sim.voice import Playout, Voice
 from intercom.errors import MediaError
 from intercom.media import g711, h264, rtcp, rtp
 from intercom.sip.offer_answer import LocalMedia, Negotiated, NegotiatedAudio, NegotiatedVideo
@@ -50,6 +50,7 @@ class CallMedia:
     ) -> None:
         self.local = local
         self.counts = MediaCounts()
+        self._playout = Playout()
         self._on_heard = on_heard
         self._on_key_frame_wanted = on_key_frame_wanted
         self._transports: dict[int, asyncio.DatagramTransport] = {}
@@ -139,8 +140,9 @@ class CallMedia:
             at_ms = now_ms()
             if self.counts.first_rtp_in_ms is None:
                 self.counts.first_rtp_in_ms = at_ms
+            heard_ms = self._playout.at_ms(header.ssrc, header.timestamp, at_ms)
             payload = packet[header.payload_start : header.payload_end]
-            self._on_heard(g711.decode(payload, audio.law), at_ms)
+            self._on_heard(g711.decode(payload, audio.law), heard_ms)
         elif header.payload_type in (audio.dtmf_payload_type, audio.dtmf_send_payload_type):
             self.counts.events_in += 1
 

@@ -10,10 +10,9 @@ import json
 import os
 import struct
 import zlib
-from dataclasses import asdict
 from pathlib import Path
 
-from intercom.link.messages import RelayAck
+from intercom.link.messages import RelayAck, fields_of
 from intercom.link.relay_gate import GateMemory
 
 MEMORY_NAME = "memory.bin"
@@ -39,7 +38,7 @@ class PanelMemory:
 
     def store(self, memory: GateMemory) -> None:
         """Write to the disk; when this returns, a power cut cannot undo it."""
-        acks = [asdict(ack) for ack in memory.acks]
+        acks = [fields_of(ack) for ack in memory.acks]
         text = json.dumps({"ctr": memory.ctr, "acks": acks}).encode()
         packed = _HEADER.pack(zlib.crc32(text), len(text)) + text
         os.pwrite(self._file, packed, self._next_slot * SLOT_BYTES)

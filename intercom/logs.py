@@ -26,7 +26,8 @@ PROPERTY_KIND = "property_kind"
 HARMLESS_FIELDS = frozenset(
     {"event", "level", "timestamp"}  # every line
     | {"logger", "where", "library_text", "error_type", "raised_at"}  # faults
-    | {"version", "sip_port", "http_port", "setting", "settings_file", "building_file", "control_socket"}
+    | {"version", "sip_port", "http_port"}
+    | {"setting", "settings_file", "building_file", "control_socket"}
     | {"added", "changed", "removed", "warnings", "calls", "count", "dropped", "limit"}  # counts
     | {"remedy"}  # words that are the same whoever was called
     | {"elapsed_ms", "signal", "status", "method", "transport", "trunk_id"}

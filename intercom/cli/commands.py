@@ -276,6 +276,8 @@ def _relay_words(result: Mapping[str, Any]) -> tuple[str, bool]:
 
 
 def _flat(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_flat(inner)}" for name, inner in value.items()) or "none"
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

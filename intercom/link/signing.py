@@ -1,18 +1,17 @@
 """Ed25519 signatures (RFC 8032) over a relay command's canonical bytes."""
 
 import json
-from dataclasses import asdict
 
 from nacl.exceptions import CryptoError
 from nacl.signing import SigningKey, VerifyKey
 
-from intercom.link.messages import RelayCommand
+from intercom.link.messages import RelayCommand, fields_of
 
 
 def canonical(command: RelayCommand) -> bytes:
     """Write a command in the one form that is signed: JSON, keys sorted, no spaces, UTF-8."""
-    text = json.dumps(asdict(command), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode()
+    fields = fields_of(command)
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def sign(command: RelayCommand, key: SigningKey) -> bytes:

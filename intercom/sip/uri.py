@@ -43,7 +43,7 @@ def parse_uri(text: str) -> Uri:
         return _parse_other(text)
     scheme, user, host, port, params = match.groups()
     if host[0] == "[":
-        host = host[1:-1]
+        host = host[1:-1].replace(":::", "::")  # the ABNF of RFC 3261 says so (RFC 5118 §4.10)
         ip_of(host)
     user = (user or "").partition(":")[0]
     if port and int(port) > 65_535:

@@ -55,7 +55,7 @@ class Service:
         return Change()
 
     def status(self) -> dict[str, object]:
-        return {"calls": 1, "panels": {"main": "online"}, "apps_online": 2}
+        return {"calls": 1, "panels_online": {"main": True, "back": False}, "apps_online": 2}
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ async def test_reload_says_what_changed_and_sends_an_absolute_path(service, tmp_
 async def test_status_says_what_runs(service):
     done = await asyncio.to_thread(run, "status")
 
-    assert done.stdout == "calls: 1\npanels: main online\napps online: 2\n"
+    assert done.stdout == "calls: 1\npanels online: main yes, back no\napps online: 2\n"
 
 
 def test_check_building_names_all_faults(tmp_path):

@@ -12,13 +12,14 @@ from intercom.sip.offer_answer import LocalMedia, make_answer, make_offer, read_
 from tests.sip import wire
 from tests.sip.wire import OFFER, bench, request, response
 
-FEW = settings(
+MANY = settings(
     max_examples=120,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
     database=None,
 )
+FEW = settings(MANY, max_examples=60)
 SEEDS = [
     request("INVITE", body=OFFER, extra="Record-Route: <sip:p;lr>, <sip:q>\r\n"),
     request("REGISTER", extra='Expires: 60\r\nAuthorization: Digest username="a", nc=1\r\n'),
@@ -68,7 +69,7 @@ def mutated(draw, seeds):
     return data
 
 
-@FEW
+@MANY
 @given(st.binary(max_size=300) | mutated(SEEDS))
 def test_the_message_parser_raises_only_remote_protocol_error(data):
     with contextlib.suppress(RemoteProtocolError):

@@ -48,9 +48,7 @@ def test_via_is_read_with_spaces_ipv6_and_flags():
     assert via.params == {"branch": "z9hG4bKx", "rport": ""}
 
 
-@pytest.mark.parametrize(
-    "text", ["", "SIP/2.0/UDP", "SIP/2/UDP h", "SIP/2.0/UDP h:99999999", "x"]
-)
+@pytest.mark.parametrize("text", ["", "SIP/2.0/UDP", "SIP/2/UDP h", "SIP/2.0/UDP h:99999999", "x"])
 def test_broken_vias_raise(text):
     with pytest.raises(RemoteProtocolError):
         parse_via(text)
