@@ -159,7 +159,7 @@ def encode(message: Message) -> str:
 def fields_of(message: Message | RelayCommand) -> dict[str, object]:
     """List the fields of a message, whose names are those on the wire.
 
-    A tenth of the time of `dataclasses.asdict`, which copies every value deeply.
+    Unlike `dataclasses.asdict` it copies no value, and takes a sixth of the time.
     """
     return {name: getattr(message, name) for name in message.__slots__}
 

@@ -1,8 +1,10 @@
 """A panel's calls: from the press to the end, with sound, picture and words."""
 
 import asyncio
+import contextlib
 import io
 import wave
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -45,13 +47,18 @@ class Ear(asyncio.DatagramProtocol):
         self.packets.append(data)
 
 
-async def answer_media(heard: list[bytes]) -> CallMedia:
+@contextlib.asynccontextmanager
+async def answer_media(heard: list[bytes]) -> AsyncIterator[CallMedia]:
     """Make the router's media end out of the panel's own sockets."""
-    return await open_call_media(
+    media = await open_call_media(
         "127.0.0.1",
         on_heard=lambda pcm, at_ms: heard.append(pcm),
         on_key_frame_wanted=lambda: None,
     )
+    try:
+        yield media
+    finally:
+        media.close()
 
 
 async def press(panel: PanelProcess, sip: SipServer, button: str = "hansen") -> InviteReceived:
@@ -67,10 +74,10 @@ async def test_a_press_calls_with_digest_and_sound_and_picture_flow_before_the_a
     async with (
         sip_server() as sip,
         panel_process(tmp_path, sip_port=sip.sip.local.port) as panel,
+        answer_media(heard) as media,
     ):
         invite = await press(panel, sip)
         assert (invite.username, invite.request_user) == (PANEL_ID, "hansen")
-        media = await answer_media(heard)
         body, negotiated = make_answer(invite.body, media.local)
         media.update(negotiated)
         assert negotiated.video is not None
@@ -110,7 +117,6 @@ async def test_a_press_calls_with_digest_and_sound_and_picture_flow_before_the_a
         with wave.open(io.BytesIO(await panel.get("/api/heard.wav"))) as recording:
             assert (recording.getframerate(), recording.getnchannels()) == (8000, 1)
             assert tones.has_tone(recording.readframes(8000), 1000)
-        media.close()
 
 
 async def test_cancel_ends_the_ringing_with_487(tmp_path):
@@ -147,9 +153,11 @@ async def test_a_second_press_makes_a_second_call_while_the_first_goes_on(tmp_pa
 
 async def test_a_hang_up_at_the_panel_sends_bye_and_its_end_says_bye_too(tmp_path):
     async with sip_server() as sip:
-        async with panel_process(tmp_path, sip_port=sip.sip.local.port) as panel:
+        async with (
+            panel_process(tmp_path, sip_port=sip.sip.local.port) as panel,
+            answer_media([]) as media,
+        ):
             invite = await press(panel, sip)
-            media = await answer_media([])
             body, _ = make_answer(invite.body, media.local)
             sip.respond(invite, 200, body)
             await sip.until_event(InviteConfirmed)
@@ -160,7 +168,6 @@ async def test_a_hang_up_at_the_panel_sends_bye_and_its_end_says_bye_too(tmp_pat
             invite = await press(panel, sip)
             sip.respond(invite, 200, body)
             await sip.until_event(InviteConfirmed, 2)
-            media.close()
 
         await sip.until_event(DialogEnded, 2)
 
@@ -170,11 +177,11 @@ async def test_an_answer_that_differs_from_the_early_one_moves_the_sound(tmp_pat
     async with (
         sip_server() as sip,
         panel_process(tmp_path, sip_port=sip.sip.local.port) as panel,
+        answer_media([]) as nowhere,
+        answer_media(heard) as media,
     ):
         invite = await press(panel, sip)
-        nowhere, media = await answer_media([]), await answer_media(heard)
         body, negotiated = make_answer(invite.body, nowhere.local)
-        nowhere.close()
         media.update(negotiated)
         sip.respond(invite, 183, body)
         await panel.until_state(lambda state: state["call"]["phase"] == "early")
@@ -183,7 +190,6 @@ async def test_an_answer_that_differs_from_the_early_one_moves_the_sound(tmp_pat
         sip.respond(invite, 200, make_answer(invite.body, media.local)[0])
 
         await until(lambda: len(heard) > 5)
-        media.close()
 
 
 async def test_a_reinvite_is_answered_and_moves_the_sound(tmp_path):
@@ -191,12 +197,12 @@ async def test_a_reinvite_is_answered_and_moves_the_sound(tmp_path):
     async with (
         sip_server() as sip,
         panel_process(tmp_path, sip_port=sip.sip.local.port) as panel,
+        answer_media([]) as before,
+        answer_media(heard) as after,
     ):
         invite = await press(panel, sip)
-        before, after = await answer_media([]), await answer_media(heard)
         sip.respond(invite, 200, make_answer(invite.body, before.local)[0])
         await sip.until_event(InviteConfirmed)
-        before.close()
 
         offer = make_offer(after.local)
         sip.sip.endpoint.reinvite(invite.dialog, sip.sip.now, offer)
@@ -206,7 +212,6 @@ async def test_a_reinvite_is_answered_and_moves_the_sound(tmp_path):
 
         await until(lambda: len(heard) > 5)
         assert tones.has_tone(b"".join(heard), 440)
-        after.close()
 
 
 async def test_without_a_router_the_panel_says_so_within_two_seconds(tmp_path):
@@ -260,9 +265,9 @@ async def test_the_visitor_can_play_a_five_into_the_microphone(tmp_path):
     async with (
         sip_server() as sip,
         panel_process(tmp_path, sip_port=sip.sip.local.port) as panel,
+        answer_media(heard) as media,
     ):
         invite = await press(panel, sip)
-        media = await answer_media(heard)
         body, negotiated = make_answer(invite.body, media.local)
         media.update(negotiated)
         sip.respond(invite, 183, body)
@@ -274,7 +279,6 @@ async def test_the_visitor_can_play_a_five_into_the_microphone(tmp_path):
         await until(
             lambda: any(tones.has_tone(pcm, 770) and tones.has_tone(pcm, 1336) for pcm in heard)
         )
-        media.close()
 
 
 async def test_the_page_has_no_inline_script_and_bad_requests_are_refused(tmp_path):
