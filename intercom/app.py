@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from intercom.active_call import Ports
 from intercom.adapters.app_legs import AppLegs
 from intercom.adapters.control import ControlHandlers, control_server
 from intercom.adapters.panel_link import PanelLinkHub, load_or_create_key
@@ -32,14 +33,16 @@ from intercom.media.port import PortPool
 from intercom.media.sequencer import encoded_ringback
 from intercom.ports import RelayResult
 from intercom.routing.commands import EndReason
+from intercom.routing.dial_guard import DialGuard
 from intercom.routing.directory import Directory, HttpRelay, PanelLinkRelay
 from intercom.routing.ids import DoorId, PanelId
 from intercom.routing.limits import Limits
-from intercom.settings import Settings
+from intercom.settings import Settings, SipDigest
 from intercom.sip.address import Address
+from intercom.sip.digest import BOTH, MD5_ALONE
 from intercom.sip.endpoint import Endpoint, EndpointConfig
 from intercom.sip.offer_answer import Law
-from intercom.switchboard import Ports, Switchboard
+from intercom.switchboard import Switchboard
 from intercom.trace import Trace
 from intercom.web.server import WebConfig, make_app, serving
 from intercom.web.sessions import LoginTable
@@ -47,6 +50,8 @@ from intercom.web.signaling import AppHub
 
 log = structlog.get_logger()
 
+CHECK_BUILDING = "`intercom check-building` says where and what"
+FORGET_TRACES_S = 60.0
 STOP_GRACE_S = 0.5
 """How long BYEs and closing frames may take to leave when the service stops."""
 
@@ -77,8 +82,8 @@ class BuildingInForce:
 
     def _read(self, file: Path) -> Directory:
         building = self._load(file)
-        for warning in building.warnings:
-            log.warning("building.doubtful", reason=warning)
+        if building.warnings:
+            log.warning("building.doubtful", count=len(building.warnings), remedy=CHECK_BUILDING)
         return building.directory
 
 
@@ -114,7 +119,9 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
     """Run the service while the context lasts."""
     building = BuildingInForce(
         building_file or settings.building_file,
-        lambda file: load_building(file, caller_id=settings.caller_id, dial_policy=settings.dial_policy),
+        lambda file: load_building(
+            file, caller_id=settings.caller_id, dial_policy=settings.dial_policy
+        ),
     )
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
@@ -150,6 +157,7 @@ async def _build(
         EndpointConfig(
             local=Address(advertised, settings.sip_port),
             realm=settings.sip_realm,
+            digest_algorithms=BOTH if settings.sip_digest is SipDigest.BOTH else MD5_ALONE,
             password_of=lambda user: _panel_password(directory(), user),
             is_trusted=lambda source, user: _is_trusted(directory(), source, user),
         ),
@@ -178,6 +186,7 @@ async def _build(
         sip_host=advertised,
         media_host=media_host,
         media_networks=settings.media_networks,
+        guard=DialGuard(settings.dial_limits),
         post=switchboard.post,
     )
 
@@ -234,6 +243,7 @@ async def _build(
     tasks.create_task(
         resolver.keep_fresh(changes, building.directory), name="service names looked up"
     )
+    tasks.create_task(_forget_old_traces(trace), name="service traces forgotten")
     service.ready_line = _ready_line(settings, advertised, building.directory)
     log.info("service.ready", sip_port=settings.sip_port, http_port=settings.http_port)
     return service
@@ -260,6 +270,12 @@ def _open_mux(settings: Settings, advertised: str) -> MuxPort:
             " or set INTERCOM_MEDIA_HOST / INTERCOM_WEBRTC_PORT."
         )
         raise ConfigError(message) from error
+
+
+async def _forget_old_traces(trace: Trace) -> None:
+    while True:
+        await asyncio.sleep(FORGET_TRACES_S)
+        trace.forget_old(asyncio.get_running_loop().time())
 
 
 async def _serve_http(settings: Settings, site: web.Application, stack: AsyncExitStack) -> None:
@@ -351,10 +367,10 @@ def _offer_to(changes: "asyncio.Queue[Directory]") -> Callable[[Directory], None
 def _reload_by_signal(building: BuildingInForce) -> None:
     try:
         change = building.reload()
-    except ConfigError as error:
-        log.exception("building.refused", reason=str(error))
+    except ConfigError:  # its words name people; the command shows them to the operator
+        log.exception("building.refused", remedy=CHECK_BUILDING)
     else:
-        log.info("building.loaded", change=change.summary())
+        log.info("building.loaded", **change.counts())
 
 
 def _control_handlers(service: Service) -> ControlHandlers:

@@ -169,7 +169,7 @@ class AppLegs:
         try:
             leg.media.accept_answer(sdp)
         except RemoteProtocolError as error:
-            log.warning("app.answer_unusable", reason=str(error))
+            log.warning("app.answer_unusable", status=error.status_hint)
             text = "This browser's sound and picture do not fit. Update it, or let the phone ring."
             self._send(leg, {"type": "error", "code": "media", "text": text})
             return

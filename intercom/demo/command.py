@@ -17,7 +17,8 @@ from intercom.demo.stage import RESIDENT, Plan, Stage, open_stage
 from intercom.demo.timeline import Timeline
 from intercom.demo.verdict import count_pulses
 
-ONLINE_TIMEOUT_S = 15.0
+BROKEN_ONLINE_TIMEOUT_S = 4.0
+"""Of a stage on which something never comes online."""
 APP_STAGE_S = 4.0
 
 
@@ -53,7 +54,8 @@ def demo(*, once: bool, json_file: Path | None, broken: str | None) -> None:
 
 
 async def _perform(fault: Break, json_file: Path | None, *, stays: bool) -> bool:
-    async with open_stage(fault.plan(Plan(app_stage_s=APP_STAGE_S))) as stage:
+    plan = Plan(app_stage_s=APP_STAGE_S, has_known_ports=stays)
+    async with open_stage(fault.plan(plan)) as stage:
         click.echo("Starting five processes on this machine's loopback:")
         await _set(stage, fault)
         calls = [
@@ -83,37 +85,10 @@ async def _set(stage: Stage, fault: Break) -> None:
         child = await start()
         click.echo(f"pid {child.process.pid}")
     if fault.hop is None:
-        await _wait_online(stage)
+        await stage.wait_online()
     else:
         with contextlib.suppress(DemoError):
-            await _wait_online(stage, timeout_s=4.0)
-
-
-async def _wait_online(stage: Stage, timeout_s: float = ONLINE_TIMEOUT_S) -> None:
-    """Wait until the app, the panel's link and the phone are registered."""
-    waiting: list[str] = []
-    try:
-        async with asyncio.timeout(timeout_s):
-            while waiting := await _offline(stage):  # noqa: ASYNC110 - other processes
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        msg = f"Not online after {timeout_s:.0f} s: {', '.join(waiting)}"
-        raise DemoError(msg) from None
-
-
-async def _offline(stage: Stage) -> list[str]:
-    remote = stage.remote
-    waiting = []
-    panel = await remote.get(stage.panel, "/api/state")
-    if not (panel["is_registered"] and panel["link"]["is_online"]):
-        waiting.append("the panel")
-    if stage.phone is not None and not (await remote.get(stage.phone, "/api/state"))["registered"]:
-        waiting.append("the phone")
-    if stage.resident is not None:
-        resident = await remote.get(stage.resident, "/api/state")
-        if not resident["connected"]:
-            waiting.append("the resident's app")
-    return waiting
+            await stage.wait_online(timeout_s=BROKEN_ONLINE_TIMEOUT_S)
 
 
 async def _play(stage: Stage, fault: Break, calls: list[Timeline]) -> bool:

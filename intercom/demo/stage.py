@@ -1,26 +1,40 @@
 """The demonstration's stage: a building, and every process that plays in it, on loopback alone."""
 
+import asyncio
 import contextlib
 import secrets
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from argon2 import PasswordHasher
 
 from intercom.adapters.panel_link import load_or_create_key, public_key_text
-from intercom.demo.processes import HOST, Child, Remote, free_port, free_range, start
+from intercom.demo.processes import HOST, Child, DemoError, Remote, free_port, free_range, start
 
 CALLER_ID = "+4723506953"
 NUMBER = "+4790000001"
 DOOR = "Main entrance"
 ADDRESS = "Storgata 14"
 RESIDENT = "kari"
+ONLINE_TIMEOUT_S = 15.0
+POLL_S = 0.05
+FIRST_RTP_PORT = 24_000
 RTP_PORTS = 200
+RTP_RANGES = 40
+"""All of them below the ports that Linux gives out by itself, from 32768 on."""
+
+_IS_ONLINE: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "panel": lambda state: state["is_registered"] and state["link"]["is_online"],
+    "phone": lambda state: state["registered"],
+    "resident": lambda state: state["connected"],
+}
+"""By a process's name: whether its state says that it can play."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,8 @@ class Plan:
     has_announcement: bool = False
     open_keys: tuple[str, ...] = ("5",)
     log_level: str = "info"
+    has_known_ports: bool = False
+    """Where they are free, ports that a person can remember; else several stages fit a machine."""
 
 
 @dataclass(slots=True)
@@ -66,15 +82,17 @@ class PortMap:
     panel_http: int = 0
 
     @classmethod
-    def find(cls) -> "PortMap":
-        """Take the well-known ports where they are free, so that a person can remember them."""
+    def find(cls, *, is_known: bool) -> "PortMap":
+        """Take the well-known ports where they are free, or any."""
+        sip, http, panel_http = (5060, 8080, 8081) if is_known else (0, 0, 0)
+        rtp_first = FIRST_RTP_PORT + RTP_PORTS * secrets.randbelow(RTP_RANGES)
         return cls(
-            sip=free_port(5060, socket.SOCK_DGRAM),
-            http=free_port(8080, socket.SOCK_STREAM),
+            sip=free_port(sip, socket.SOCK_DGRAM),
+            http=free_port(http, socket.SOCK_STREAM),
             webrtc=free_port(0, socket.SOCK_DGRAM),
-            rtp_first=free_range(24_000, RTP_PORTS),
+            rtp_first=free_range(rtp_first, RTP_PORTS),
             carrier_sip=free_port(0, socket.SOCK_DGRAM),
-            panel_http=free_port(8081, socket.SOCK_STREAM),
+            panel_http=free_port(panel_http, socket.SOCK_STREAM),
         )
 
 
@@ -86,7 +104,7 @@ class Stage:
         self.plan = plan
         self.remote = remote
         self.secrets = Secrets()
-        self.ports = PortMap.find()
+        self.ports = PortMap.find(is_known=plan.has_known_ports)
         self.router: Child
         self.panel: Child
         self.carrier: Child
@@ -128,6 +146,7 @@ class Stage:
             "INTERCOM_RTP_PORT_LAST": str(ports.rtp_first + RTP_PORTS - 1),
             "INTERCOM_WEBRTC_PORT": str(ports.webrtc),
             "INTERCOM_LOG_LEVEL": self.plan.log_level,
+            "INTERCOM_PHONE_CALLS_PER_NUMBER_10MIN": "100",
         }
 
     def write_building(self) -> Path:
@@ -255,6 +274,25 @@ caller_ids = ["{plan.caller_id}"]
             self.directory,
         )
         return self.resident
+
+    async def wait_online(self, timeout_s: float = ONLINE_TIMEOUT_S) -> None:
+        """Wait until whoever was started is registered or connected."""
+        waiting: list[str] = []
+        try:
+            async with asyncio.timeout(timeout_s):
+                while waiting := await self._offline():  # noqa: ASYNC110 - other processes
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            msg = f"Not online after {timeout_s:.0f} s: {', '.join(waiting)}"
+            raise DemoError(msg) from None
+
+    async def _offline(self) -> list[str]:
+        return [
+            child.name
+            for child in self.children()
+            if (is_online := _IS_ONLINE.get(child.name))
+            and not is_online(await self.remote.get(child, "/api/state"))
+        ]
 
     def server_key(self) -> str:
         """Give the key that the panel pins, as an installer reads it off the router."""

@@ -1,7 +1,7 @@
 """The service's settings: `load_settings` reads and checks them all, once, at the start."""
 
 from intercom.settings.load import PREFIX, SETTINGS_VARIABLE, find_control_socket, load_settings
-from intercom.settings.model import LogFormat, LogLevel, Settings
+from intercom.settings.model import LogFormat, LogLevel, Settings, SipDigest
 
 __all__ = [
     "PREFIX",
@@ -9,6 +9,7 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "Settings",
+    "SipDigest",
     "find_control_socket",
     "load_settings",
 ]

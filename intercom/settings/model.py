@@ -39,6 +39,11 @@ class LogFormat(Enum):
     CONSOLE = "console"
 
 
+class SipDigest(Enum):
+    MD5 = "md5"
+    BOTH = "both"
+
+
 def _split(value: object) -> object:
     """Take "a, b" for a list, as an environment variable gives it."""
     if isinstance(value, str):
@@ -115,6 +120,13 @@ class Settings(BaseSettings):
         "Realm of SIP digest authentication; some panels must be told it.",
         "give a short name without quotes or spaces",
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
+    )
+    sip_digest: SipDigest = _setting(
+        SipDigest.MD5,
+        "Hash of SIP digest authentication: md5, or both (SHA-256 on top, then MD5). Many panels"
+        " and phones give up when SHA-256 is offered at all, so both is for networks whose every"
+        " device is known to get on with it.",
+        "give md5 or both",
     )
     media_host: Host = _setting(
         "0.0.0.0",  # noqa: S104 - panels and carriers must reach it

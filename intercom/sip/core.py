@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from intercom.sip.address import Address, Datagram, host_port
+from intercom.sip.digest import BOTH
 from intercom.sip.draft import BRANCH_COOKIE
 from intercom.sip.events import DialogId, SipEvent
 from intercom.sip.message import ReplyTemplate, Request
@@ -45,6 +46,12 @@ class EndpointConfig:
     """Digest user to password; None when there is no such user."""
     is_trusted: Callable[[Address, str], bool] = _never
     """(source, From user): may INVITE and REGISTER without digest."""
+    digest_algorithms: tuple[str, ...] = BOTH
+    """What to challenge with: `BOTH` or `MD5_ALONE`.
+
+    baresip 1.0 (libre 1.1) gives up at a SHA-256 challenge above or below one with MD5, sipp 3.6.1
+    at one above; SIP stacks of that age are in panels too.
+    """
     digest_md5_only: bool = False
     """Challenge with MD5 and without qop, for clients of RFC 2069's time."""
     max_contacts: int = 5

@@ -12,6 +12,10 @@ from intercom.sip.uri import Uri, parse_uri
 
 NONCE_LIFETIME_S = 300
 MAX_COUNTED_NONCES = 10_000
+BOTH = ("SHA-256", "MD5")
+"""The algorithms of a server's challenges; the preferred one on top (RFC 8760 §2.4)."""
+MD5_ALONE = ("MD5",)
+"""For peers that give up when SHA-256 is among the challenges, wherever it stands."""
 _HASHES = {"MD5": "md5", "MD5-SESS": "md5", "SHA-256": "sha256", "SHA-256-SESS": "sha256"}
 _NAMES = {
     "MD5": "MD5",
@@ -60,20 +64,19 @@ class DigestClient:
         """Of the last challenge by header and realm: its parameters and our count."""
 
     def learn(self, header: str, values: list[str]) -> tuple[str, bool] | None:
-        """Take over the first challenge that we can answer; return its realm and whether it is stale.
+        """Take over a challenge that we can answer; return its realm and whether it is stale.
 
-        `header` is the one to answer with: Authorization or Proxy-Authorization.
+        It is the strongest of the first realm: RFC 8760 §2.4 has the topmost unless a local policy
+        says otherwise, and peers with MD5-only clients put MD5 on top. `header` is the one to
+        answer with: Authorization or Proxy-Authorization.
         """
-        for value in values:
-            try:
-                scheme, params = parse_auth(value)
-            except RemoteProtocolError:
-                continue
-            if scheme == "digest" and _is_answerable(params):
-                params["_count"] = "0"
-                self._challenges[header, params["realm"]] = params
-                return params["realm"], params.get("stale", "").lower() == "true"
-        return None
+        found = [params for params in map(_challenge_in, values) if params is not None]
+        if not found:
+            return None
+        params = max((each for each in found if each["realm"] == found[0]["realm"]), key=_strength)
+        params["_count"] = "0"
+        self._challenges[header, params["realm"]] = params
+        return params["realm"], params.get("stale", "").lower() == "true"
 
     def authorize(self, method: str, uri: str) -> tuple[tuple[str, str], ...]:
         """Write the headers that answer all challenges learnt so far."""
@@ -99,6 +102,19 @@ class DigestClient:
         bare = {"algorithm", "qop", "nc"}
         words = (f"{key}={text if key in bare else quoted(text)}" for key, text in params.items())
         return "Digest " + ", ".join(words)
+
+
+def _challenge_in(value: str) -> dict[str, str] | None:
+    """Read a challenge that we can answer."""
+    try:
+        scheme, params = parse_auth(value)
+    except RemoteProtocolError:
+        return None
+    return params if scheme == "digest" and _is_answerable(params) else None
+
+
+def _strength(params: dict[str, str]) -> bool:
+    return params.get("algorithm", "MD5").upper().startswith("SHA-256")
 
 
 def _is_answerable(params: dict[str, str]) -> bool:
@@ -128,13 +144,15 @@ class DigestServer:
         token: Callable[[int], str],
         *,
         is_md5_only: bool = False,
+        algorithms: tuple[str, ...] = BOTH,
     ) -> None:
+        """Challenge with `algorithms`; `is_md5_only` is RFC 2069: MD5 without qop."""
         self._realm = realm
         self._password_of = password_of
         self._token = token
         self._key = token(64).encode()[:64]
         self._is_legacy = is_md5_only
-        self._algorithms = ("MD5",) if is_md5_only else ("SHA-256", "MD5")
+        self._algorithms = MD5_ALONE if is_md5_only else algorithms
         self._counts: dict[str, int] = {}
         """Highest nc seen by nonce, oldest nonce first."""
 

@@ -176,7 +176,7 @@ class Endpoint:
         return registration.id
 
     def unregister(self, registration: RegistrationId, now: float) -> None:
-        """Withdraw a registration; ends in RegistrationSucceeded with 0 seconds, or in silence."""
+        """Withdraw a registration; ends in RegistrationSucceeded with 0, in any case."""
         found = self._registrations.pop(registration, None)
         if found is not None:
             found.withdraw(now)

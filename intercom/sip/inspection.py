@@ -25,9 +25,13 @@ def inspect(request: Request) -> Refusal | None:
         return Refusal(505)
     try:
         _check_syntax(request)
-        parse_uri(request.uri)
+        return _inspect(request)
     except RemoteProtocolError as error:
         return Refusal(error.status_hint)
+
+
+def _inspect(request: Request) -> Refusal | None:
+    parse_uri(request.uri)
     required = request.listed("require")
     if required and request.method not in {"ACK", "CANCEL"}:
         return Refusal(420, (("Unsupported", ", ".join(required)),))
@@ -59,6 +63,7 @@ def _check_syntax(request: Request) -> None:
     if (request.number("max-forwards") or 0) > 255:
         raise RemoteProtocolError("Max-Forwards out of range")
     _check_length(request)
+    request.listed("record-route")
     if "contact" in headers and headers["contact"][0] != "*":
         request.contact  # noqa: B018 - raises if it cannot be read
 

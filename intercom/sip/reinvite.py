@@ -10,7 +10,7 @@ from intercom.sip.message import Response
 
 MAX_GLARES = 3
 _OWNER_WAIT_S = (2.1, 4.0)  # RFC 3261 §14.1: who made the Call-ID waits longer
-_OTHER_WAIT_S = (0.0, 2.0)
+_OTHER_WAIT_S = (0.01, 2.0)
 
 
 class Reinvite:
@@ -22,7 +22,8 @@ class Reinvite:
         dialog: Dialog,
         *,
         send: Callable[["Reinvite", float], ClientRequest],
-        on_end: Callable[["Reinvite", int, bytes, float], None],
+        on_end: Callable[[int, bytes, float], None],
+        is_blocked: Callable[[], bool],
         is_owner: bool,
     ) -> None:
         self.is_waiting = False
@@ -31,6 +32,7 @@ class Reinvite:
         self._dialog = dialog
         self._send = send
         self._on_end = on_end
+        self._is_blocked = is_blocked
         self._is_owner = is_owner
         self._glares = 0
         self._ack: Datagram | None = None
@@ -38,10 +40,14 @@ class Reinvite:
         self._is_stopped = False
 
     def start(self, now: float) -> None:
-        """Send it, unless the dialog has ended while it waited."""
+        """Send it, unless the dialog has ended or the peer's re-INVITE is not done with."""
+        if self._is_stopped:
+            return
+        if self._is_blocked():
+            self._core.timers.start(now + self._wait_s(), self.start)
+            return
         self.is_waiting = False
-        if not self._is_stopped:
-            self._request = self._send(self, now)
+        self._request = self._send(self, now)
 
     def stop(self) -> None:
         """Send it no more."""
@@ -58,11 +64,11 @@ class Reinvite:
             self.is_waiting = True
             self._core.timers.start(now + self._wait_s(), self.start)
         else:
-            self._on_end(self, response.status, b"", now)
+            self._on_end(response.status, b"", now)
 
     def handle_failure(self, status: int, now: float) -> None:
         """Take silence."""
-        self._on_end(self, status, b"", now)
+        self._on_end(status, b"", now)
 
     def _acknowledge(self, response: Response, now: float) -> None:
         """Send ACK, again for each retransmission of the 2xx."""
@@ -81,7 +87,7 @@ class Reinvite:
         )
         self._ack = Datagram(ack.to_bytes(), self._dialog.next_hop())
         self._core.send(self._ack.data, self._ack.destination)
-        self._on_end(self, response.status, response.body, now)
+        self._on_end(response.status, response.body, now)
 
     def _wait_s(self) -> float:
         """Choose a wait in steps of 10 ms."""

@@ -20,7 +20,11 @@ class Server:
         config = core.config
         self._core = core
         self._digest = DigestServer(
-            config.realm, config.password_of, core.token, is_md5_only=config.digest_md5_only
+            config.realm,
+            config.password_of,
+            core.token,
+            is_md5_only=config.digest_md5_only,
+            algorithms=config.digest_algorithms,
         )
         self.registrar = Registrar(
             max_contacts=config.max_contacts,

@@ -62,8 +62,8 @@ class InviteUsage:
         self._reinvite: IncomingInvite | None = None
         self._own_reinvite: Reinvite | None = None
         self._repeater: FinalRepeater | None = None
-        self._is_acknowledged = False
-        """UAS: the ACK for the first 2xx came."""
+        self._is_acknowledged = self.is_owner
+        """The ACK for the first 2xx came; a UAC sends that itself."""
         self._is_bye_wanted = False
         core.usages[dialog_id] = self
         core.usages_by_tag[sip_call_id, local_tag] = self
@@ -103,8 +103,7 @@ class InviteUsage:
 
     def reinvite(self, now: float, content_type: str, body: bytes) -> None:
         """Offer anew, unless an INVITE of either side waits for its final or its ACK."""
-        is_busy = self._reinvite or self._own_reinvite or self._repeater
-        if self.dialog is None or self.is_over or is_busy:
+        if self.dialog is None or self._own_reinvite is not None or self._is_offered():
             self.core.events.append(ReinviteFailed(self.id, 491))
             return
         dialog = self.dialog
@@ -122,11 +121,12 @@ class InviteUsage:
                 on_failure=own.handle_failure,
             ),
             on_end=self._end_reinvite,
+            is_blocked=self._is_offered,
             is_owner=self.is_owner,
         )
         self._own_reinvite.start(now)
 
-    def _end_reinvite(self, _own: Reinvite, status: int, body: bytes, now: float) -> None:
+    def _end_reinvite(self, status: int, body: bytes, now: float) -> None:
         self._own_reinvite = None
         if self.is_over:
             return
@@ -136,6 +136,10 @@ class InviteUsage:
         self.core.events.append(ReinviteFailed(self.id, status))
         if status in _GONE:
             self._fail_in_dialog(status, now)
+
+    def _is_offered(self) -> bool:
+        """Tell whether an INVITE of the peer waits for its final, or our final for its ACK."""
+        return self._reinvite is not None or self._repeater is not None
 
     def hang_up(self, now: float, reason: str) -> None:
         """Say BYE; a UAS must wait for its ACK first (RFC 3261 §15)."""
@@ -281,7 +285,7 @@ class InviteUsage:
         invite = self.open_invite(request, source, now)
         if self._own_reinvite is not None and not self._own_reinvite.is_waiting:
             self.answer(invite, 491, now)  # RFC 3261 §14.2: glare
-        elif self._repeater is not None or self._reinvite is not None or not self.is_confirmed:
+        elif self._is_offered() or not self.is_confirmed:
             wait_s = int(self.core.token(2), 16) % 10
             self.answer(invite, 500, now, fields=[("Retry-After", str(wait_s))])
         else:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from intercom.errors import RemoteProtocolError
 from intercom.sip import message, sdp
+from intercom.sip.events import InviteReceived
 from intercom.sip.offer_answer import LocalMedia, make_answer, make_offer, read_answer
 from tests.sip import wire
 from tests.sip.wire import OFFER, bench, request, response
@@ -94,13 +95,17 @@ def test_offer_and_answer_raise_only_remote_protocol_error(data):
 
 @FEW
 @given(st.lists(mutated(SEEDS), min_size=1, max_size=4), st.booleans())
-def test_the_endpoint_never_raises_on_requests_and_stays_alive(datagrams, is_trusting):
+def test_the_endpoint_never_raises_on_requests_stays_alive_and_forgets_them(datagrams, is_trusting):
     rig = bench(is_trusted=lambda source, user: is_trusting, password_of={"a": "b"}.get)
 
     for data in datagrams:
         rig.take(data)
-    rig.wait(40.0)
+    for call in [event for event in rig.events if isinstance(event, InviteReceived)]:
+        rig.endpoint.hang_up(call.dialog, rig.now)
+    rig.wait(400.0)
 
+    assert rig.endpoint._core.usages_by_tag == {}
+    assert rig.endpoint._core.layer.size == 0
     alive = request("OPTIONS", branch="z9hG4bKalive", call_id="alive")
     assert rig.take(alive) == ["200"]
 

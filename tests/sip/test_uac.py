@@ -4,25 +4,16 @@ import pytest
 
 from intercom.errors import LocalProtocolError
 from intercom.sip.address import Address
-from intercom.sip.endpoint import Credentials
 from intercom.sip.events import (
     DialogEnded,
     InfoReceived,
     InviteAnswered,
     InviteFailed,
     InviteProgressed,
+    ReinviteReceived,
 )
 from tests.sip import wire
-from tests.sip.wire import OFFER, bench, header, response
-
-CHALLENGE = 'Digest realm="carrier", nonce="n1", qop="auth", algorithm=MD5'
-
-
-def answered(rig, *, extra="Contact: <sip:door@192.0.2.9:5060>\r\n", **settings):
-    """Let the peer answer a call of ours."""
-    dialog = rig.call(**settings)
-    rig.take(response(rig.last, 200, extra=extra, body=OFFER))
-    return dialog
+from tests.sip.wire import OFFER, answered, bench, header, response
 
 
 def test_an_invite_carries_what_rfc_3261_asks_for():
@@ -130,97 +121,6 @@ def test_a_strict_router_gets_itself_as_request_uri():
     assert rig.destinations[-1] == Address("192.0.2.9", 5099)
 
 
-@pytest.mark.parametrize(
-    ("status", "challenge", "answer"),
-    [
-        (401, "WWW-Authenticate", "Authorization"),
-        (407, "Proxy-Authenticate", "Proxy-Authorization"),
-    ],
-)
-def test_a_challenge_is_acknowledged_and_answered_with_the_next_cseq(status, challenge, answer):
-    rig = bench()
-    rig.call(credentials=Credentials("u", "p"))
-    first = rig.last
-
-    out = rig.take(response(first, status, extra=f"{challenge}: {CHALLENGE}\r\n"))
-
-    assert out == ["ACK", "INVITE"]
-    again = rig.last
-    assert header(again, "CSeq") == "2 INVITE"
-    assert header(again, "Call-ID") == header(first, "Call-ID")
-    assert header(again, "From") == header(first, "From")
-    assert header(again, "To") == header(first, "To")
-    assert header(again, "Via") != header(first, "Via")
-    assert 'username="u"' in header(again, answer)
-    assert rig.events == []
-
-
-def test_the_ack_of_an_authenticated_call_carries_its_credentials_and_its_cseq():
-    rig = bench()
-    rig.call(credentials=Credentials("u", "p"))
-    rig.take(response(rig.last, 407, extra=f"Proxy-Authenticate: {CHALLENGE}\r\n"))
-    invite = rig.last
-
-    rig.take(response(invite, 200))
-
-    assert header(rig.last, "CSeq") == "2 ACK"
-    assert header(rig.last, "Proxy-Authorization") == header(invite, "Proxy-Authorization")
-
-
-def test_the_same_realm_is_answered_only_once():
-    rig = bench()
-    dialog = rig.call(credentials=Credentials("u", "wrong"))
-    rig.take(response(rig.last, 401, extra=f"WWW-Authenticate: {CHALLENGE}\r\n"))
-
-    out = rig.take(response(rig.last, 401, reason="No", extra=f"WWW-Authenticate: {CHALLENGE}\r\n"))
-
-    assert out == ["ACK"]
-    assert rig.events == [InviteFailed(dialog, 401, "No", is_local=False)]
-
-
-def test_a_stale_nonce_is_answered_again():
-    rig = bench()
-    rig.call(credentials=Credentials("u", "p"))
-    rig.take(response(rig.last, 401, extra=f"WWW-Authenticate: {CHALLENGE}\r\n"))
-
-    out = rig.take(response(rig.last, 401, extra=f"WWW-Authenticate: {CHALLENGE}, stale=true\r\n"))
-
-    assert out == ["ACK", "INVITE"]
-    assert header(rig.last, "CSeq") == "3 INVITE"
-
-
-def test_an_endless_stale_challenge_ends_the_call():
-    rig = bench()
-    rig.call(credentials=Credentials("u", "p"))
-
-    for _ in range(10):
-        invite = rig.newest("INVITE")
-        rig.take(response(invite, 401, extra=f"WWW-Authenticate: {CHALLENGE}, stale=true\r\n"))
-
-    assert rig.count("INVITE") == 4
-    assert len(rig.events) == 1
-
-
-def test_two_proxies_with_two_realms_are_both_answered():
-    rig = bench()
-    rig.call(credentials=Credentials("u", "p"))
-    rig.take(response(rig.last, 407, extra=f"Proxy-Authenticate: {CHALLENGE}\r\n"))
-
-    other = CHALLENGE.replace("carrier", "other")
-    rig.take(response(rig.last, 407, extra=f"Proxy-Authenticate: {other}\r\n"))
-
-    assert len(wire.headers(rig.last, "Proxy-Authorization")) == 2
-
-
-def test_without_credentials_a_challenge_ends_the_call():
-    rig = bench()
-    dialog = rig.call()
-
-    rig.take(response(rig.last, 407, reason="Auth", extra=f"Proxy-Authenticate: {CHALLENGE}\r\n"))
-
-    assert rig.events == [InviteFailed(dialog, 407, "Auth", is_local=False)]
-
-
 @pytest.mark.parametrize("status", [302, 404, 480, 486, 503, 603])
 def test_a_refusal_is_told_with_its_status(status):
     rig = bench()
@@ -263,18 +163,6 @@ def test_bye_carries_tags_the_next_cseq_and_a_reason():
     assert header(rig.last, "To").endswith(";tag=peertag")
     assert header(rig.last, "From") == header(rig.sent[0], "From")
     assert header(rig.last, "Reason") == 'SIP;cause=200;text="nobody there"'
-
-
-def test_a_challenged_bye_is_answered_too():
-    rig = bench()
-    dialog = answered(rig, credentials=Credentials("u", "p"))
-    rig.endpoint.hang_up(dialog, rig.now)
-    rig.collect()
-
-    out = rig.take(response(rig.last, 407, extra=f"Proxy-Authenticate: {CHALLENGE}\r\n"))
-
-    assert out == ["BYE"]
-    assert header(rig.last, "CSeq") == "3 BYE"
 
 
 def test_the_peers_bye_ends_the_dialog():
@@ -337,6 +225,32 @@ def test_an_info_replayed_with_a_new_branch_is_refused():
 
     assert out == ["500"]
     assert len(rig.events) == 2
+
+
+def test_a_reinvite_of_the_callee_is_told_answered_and_acknowledged():
+    rig = bench()
+    dialog = answered(rig)
+    again = bye_from_peer(rig.sent[0], method="INVITE", body=OFFER)
+
+    assert rig.take(again) == ["100"]
+    rig.endpoint.respond(dialog, rig.now, 200, body=OFFER)
+    assert rig.collect() == ["200"]
+    assert header(rig.last, "Contact") == "<sip:router@192.0.2.1:5060>"
+    rig.take(bye_from_peer(rig.sent[0], method="ACK", branch="z9hG4bKa"))
+
+    assert rig.wait(40.0) == []
+    assert rig.events[1:] == [ReinviteReceived(dialog, OFFER)]
+
+
+def test_hanging_up_before_the_ack_of_a_reinvite_does_not_wait():
+    rig = bench()
+    dialog = answered(rig)
+    rig.take(bye_from_peer(rig.sent[0], method="INVITE", body=OFFER))
+    rig.endpoint.respond(dialog, rig.now, 200, body=OFFER)
+
+    rig.endpoint.hang_up(dialog, rig.now)
+
+    assert rig.collect() == ["200", "BYE"]
 
 
 @pytest.mark.parametrize("status", [481, 408])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from intercom.sip.address import Address
 from intercom.sip.endpoint import Endpoint, EndpointConfig
-from intercom.sip.events import DialogId, SipEvent
+from intercom.sip.events import DialogId, InviteReceived, SipEvent
 from tests.loopback import token_source
 
 OUR_ADDRESS = Address("192.0.2.1", 5060)
@@ -165,3 +165,32 @@ def bench(**settings: object) -> Bench:
 def never_trusted() -> Callable[[Address, str], bool]:
     """Make an empty allow-list."""
     return lambda source, user: False
+
+
+def ringing(rig: Bench, **options: str) -> tuple[DialogId, str]:
+    """Let the peer call us; return the dialog's handle and our tag."""
+    rig.take(request("INVITE", body=OFFER, **options))
+    event = rig.events[-1]
+    assert isinstance(event, InviteReceived)
+    dialog = event.dialog
+    rig.endpoint.respond(dialog, rig.now, 180)
+    rig.collect()
+    return dialog, tag_of(header(rig.last, "To"))
+
+
+def talking(rig: Bench, **options: str) -> tuple[DialogId, str]:
+    """Let the peer call us, and answer."""
+    dialog, tag = ringing(rig, **options)
+    rig.endpoint.respond(dialog, rig.now, 200, body=OFFER)
+    rig.take(request("ACK", branch="z9hG4bKack", to_tag=tag))
+    rig.collect()
+    return dialog, tag
+
+
+def answered(
+    rig: Bench, *, extra: str = "Contact: <sip:door@192.0.2.9:5060>\r\n", **settings: object
+) -> DialogId:
+    """Let the peer answer a call of ours."""
+    dialog = rig.call(**settings)
+    rig.take(response(rig.last, 200, extra=extra, body=OFFER))
+    return dialog

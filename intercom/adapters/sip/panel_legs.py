@@ -40,6 +40,8 @@ _REFUSALS: dict[EndReason, tuple[int, str]] = {
     EndReason.SHUTTING_DOWN: (503, "The service is stopping"),
     EndReason.FAULT: (500, "Fault in the router"),
 }
+_CODECS = "let the panel offer G.711 (PCMA or PCMU) by RTP/AVP"
+_PORTS = "widen INTERCOM_RTP_PORT_FIRST … INTERCOM_RTP_PORT_LAST"
 _DEFAULT_REFUSAL = (480, "Ended")
 _BYE_WORDS = {
     EndReason.NOBODY_ANSWERED: "Nobody answers",
@@ -94,11 +96,11 @@ class SipPanelLegs:
         try:
             leg = self._open_leg(leg_id, event, panel)
         except RemoteProtocolError as error:
-            log.warning("panel.offer_refused", reason=str(error))
+            log.warning("panel.offer_refused", status=error.status_hint, remedy=_CODECS)
             self._refuse(event.dialog, error.status_hint, "No sound in common")
             return
-        except MediaError as error:
-            log.exception("media.ports_exhausted", reason=str(error))
+        except MediaError:
+            log.exception("media.ports_exhausted", remedy=_PORTS)
             self._refuse(event.dialog, 503, "No media port free")
             return
         self._legs[leg_id] = leg

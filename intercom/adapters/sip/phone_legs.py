@@ -15,6 +15,7 @@ from intercom.media.port import PortPool
 from intercom.ports import CallFacts
 from intercom.routing import events as ev
 from intercom.routing.commands import DoorState, EndReason
+from intercom.routing.dial_guard import DialGuard
 from intercom.routing.directory import Directory, Trunk
 from intercom.routing.events import LegFailure
 from intercom.routing.ids import LegId
@@ -57,6 +58,7 @@ _FAILURES: dict[int, LegFailure] = {
     603: LegFailure.DECLINED,
     604: LegFailure.NO_ROUTE,
 }
+_PORTS = "widen INTERCOM_RTP_PORT_FIRST … INTERCOM_RTP_PORT_LAST"
 _TRUNK_REMEDIES: dict[int, str] = {
     401: "the trunk's user name or password is wrong: correct [[trunk]] in the building file",
     403: "the carrier forbids this call: ask it to allow your caller ID and this address",
@@ -103,6 +105,7 @@ class SipPhoneLegs:
         sip_host: str,
         media_host: str,
         media_networks: Sequence[IPv4Network | IPv6Network],
+        guard: DialGuard,
         post: Callable[[LegId, ev.Event], None],
     ) -> None:
         self._transport = transport
@@ -114,6 +117,7 @@ class SipPhoneLegs:
         self._sip_host = sip_host
         self._media_host = media_host
         self._media_networks = media_networks
+        self._guard = guard
         self._post = post
         self._legs: dict[LegId, _PhoneLeg] = {}
 
@@ -122,13 +126,14 @@ class SipPhoneLegs:
     def ring(self, call: CallFacts, leg_id: LegId, target: Target) -> None:
         """Invite the phone; ends in LegAnswered or LegFailed."""
         destination = self._destination_of(target)
-        if destination is None:
+        if destination is None or not self._is_affordable(call, leg_id, target):
             self._post(leg_id, ev.LegFailed(leg_id, LegFailure.NO_ROUTE))
             return
         try:
             media = PlainLeg.open(leg_id, self._ports, with_video=False)
-        except MediaError as error:
-            log.exception("media.ports_exhausted", reason=str(error))
+        except MediaError:
+            log.exception("media.ports_exhausted", remedy=_PORTS)
+            self._guard.end(leg_id)
             self._post(leg_id, ev.LegFailed(leg_id, LegFailure.UNREACHABLE))
             return
         local = LocalMedia(
@@ -212,7 +217,7 @@ class SipPhoneLegs:
         try:
             leg.negotiated = read_answer(leg.offer, answer)
         except RemoteProtocolError as error:
-            log.warning("phone.answer_unusable", reason=str(error))
+            log.warning("phone.answer_unusable", status=error.status_hint)
             self.end(leg.leg_id, EndReason.FAULT)
             self._post(leg.leg_id, ev.LegFailed(leg.leg_id, LegFailure.REFUSED))
             return
@@ -251,6 +256,16 @@ class SipPhoneLegs:
         leg.negotiated = negotiated
         leg.media.update(negotiated)
         self._transport.endpoint.respond(leg.dialog, now, 200, body=answer)
+
+    def _is_affordable(self, call: CallFacts, leg_id: LegId, target: Target) -> bool:
+        """Ask the guard against toll fraud; apps and SIP phones cost nothing."""
+        if not isinstance(target, PhoneTarget):
+            return True
+        now = self._transport.now
+        refusal = self._guard.start(leg_id, call.panel.panel_id, target.number, now)
+        if refusal is not None:
+            log.error("trunk.limit_reached", remedy=f"{refusal.value}: see INTERCOM_PHONE_CALLS_…")
+        return refusal is None
 
     # -- where to ----------------------------------------------------------------------------
 
@@ -297,6 +312,7 @@ class SipPhoneLegs:
         )
 
     def _drop(self, leg: _PhoneLeg) -> None:
+        self._guard.end(leg.leg_id)
         self._legs.pop(leg.leg_id, None)
         if leg.dialog is not None:
             self._transport.forget(leg.dialog)

@@ -57,7 +57,9 @@ class Resolver:
             async with asyncio.timeout(LOOK_UP_TIMEOUT_S):
                 found = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
         except (OSError, TimeoutError):
-            log.warning("name.not_found", host=host)
+            log.warning(
+                "sip.name_not_found", remedy="check [[trunk]], sip_phones and this machine's DNS"
+            )
             return
         self._addresses[host] = str(found[0][4][0])
 

@@ -4,6 +4,7 @@ import { Media } from "./media.js";
 
 const DOOR_TIMEOUT_MS = 8000; // without a word by then we do not know
 const DOOR_SAID_MS = 8000; // how long "sent" stands before the button is itself again
+const LOST_AFTER_MS = 30_000; // offline while it rings: by then nobody waits any more
 const SILENT_ENDS = new Set(["declined", "resident hung up"]);
 const STAYING_ENDS = new Set(["fault", "lost"]);
 const ELSEWHERE_ENDS = new Set(["answered elsewhere", "opened elsewhere"]);
@@ -65,7 +66,7 @@ export class Call extends EventTarget {
   /** Whether the bell should sound here now. */
   get shouldSound() {
     const isDoorDone = this.door.state === "opened" || this.door.state === "sent";
-    return this.phase === "ringing" && !this.isQuiet && !this.isSilenced && !this.isListening && !isDoorDone;
+    return this.phase === "ringing" && this.isOnline && !this.isQuiet && !this.isSilenced && !this.isListening && !isDoorDone;
   }
 
   /** Whether the visitor can be heard here. */
@@ -151,6 +152,9 @@ export class Call extends EventTarget {
   /** The connection came or went. */
   linkChanged() {
     if (!this.isOnline && this.door.state === "opening") this.#setDoor("unknown");
+    if (this.isLive && !this.isOnline && !this.wasOffline) {
+      this.#after(LOST_AFTER_MS, () => !this.isOnline && this.phase !== "talking" && this.finish("lost"));
+    }
     this.#change({ wasOffline: this.wasOffline || !this.isOnline });
   }
 

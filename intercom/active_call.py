@@ -1,0 +1,376 @@
+"""One call that lives: its inbox and task, and its commands carried out one after another."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+import structlog
+
+from intercom.media import prompts, tones
+from intercom.media.leg import MediaLeg
+from intercom.ports import (
+    CallFacts,
+    PanelLegs,
+    PanelScreens,
+    Presence,
+    RelayDriver,
+    RelayOutcome,
+    RelayResult,
+    ResidentLegs,
+)
+from intercom.routing import commands as do
+from intercom.routing import events as ev
+from intercom.routing.call import Call
+from intercom.routing.commands import EndReason, PanelState
+from intercom.routing.directory import Door, PropertyKind, Relay
+from intercom.routing.ids import CallId, CommandId, LegId
+from intercom.routing.plan import AppTarget, PhoneTarget
+from intercom.sip.offer_answer import NegotiatedVideo
+from intercom.trace import Fact, Hop, Trace
+
+log = structlog.get_logger()
+
+INBOX_EVENTS = 256
+"""More events than that waiting in one call is a flood; the call is ended as a fault."""
+
+_TONES = {
+    do.Tone.OPENED: tones.opened,
+    do.Tone.REFUSED: tones.refused,
+    do.Tone.ENDING_SOON: tones.ending_soon,
+}
+_RESULT_WORDS = {
+    RelayOutcome.OPENED: "measured open",
+    RelayOutcome.SENT: "sent; this door gives no feedback",
+    RelayOutcome.UNKNOWN: "no answer",
+    RelayOutcome.FAILED: "failed",
+}
+
+
+@dataclass(slots=True)
+class Ports:
+    """The outside world of the calls; filled in by the composition root."""
+
+    panels: PanelLegs
+    apps: ResidentLegs
+    phones: ResidentLegs
+    presence: Presence
+    screens: PanelScreens
+    relays: Mapping[type[Relay], RelayDriver]
+
+
+@dataclass(frozen=True, slots=True)
+class PanelMedia:
+    """What a press brings along: the panel's media leg, and its picture as negotiated."""
+
+    leg: MediaLeg
+    picture: NegotiatedVideo | None
+
+
+class Owner(Protocol):
+    """Whoever brings a call its events."""
+
+    def claim(self, leg_id: LegId, call: "ActiveCall") -> None:
+        """Bring this leg's events to the call from now on."""
+
+    def release(self, leg_id: LegId) -> None:
+        """Bring them no more."""
+
+    def closed(self, call: "ActiveCall") -> None:
+        """Forget the call; `call.anew` may hold a press to begin with."""
+
+
+class ActiveCall:
+    """One call; `begin` it, then let a task `run` it."""
+
+    def __init__(
+        self,
+        call: Call,
+        facts: CallFacts,
+        *,
+        ports: Ports,
+        trace: Trace,
+        tasks: asyncio.TaskGroup,
+        owner: Owner,
+    ) -> None:
+        self.facts = facts
+        self.panel_leg = call.panel_leg
+        self.anew: tuple[do.StartAnew, PanelMedia] | None = None
+        """A press of another button, which the owner makes the next call of."""
+        self.is_closed = False
+        self._call = call
+        self._ports = ports
+        self._trace = trace
+        self._tasks = tasks
+        self._owner = owner
+        self._inbox: asyncio.Queue[ev.Event] = asyncio.Queue(INBOX_EVENTS)
+        self._legs: dict[LegId, ResidentLegs] = {}
+        self._offered: dict[LegId, PanelMedia] = {}
+        """Media of further presses, until the call has decided about them."""
+
+    def begin(self, media: PanelMedia, button: str) -> None:
+        """Carry out the first commands, before any task switch: the visitor waits for them."""
+        self._attach_panel(media)
+        self._step(Hop.PRESS, "the button was pressed", button=button)
+        try:
+            self._carry_out(self._call.start(asyncio.get_running_loop().time()))
+        except Exception:
+            log.exception("call.failed", **self._loggable())
+            self.abort(EndReason.FAULT)
+
+    async def run(self) -> None:
+        """Feed the call until it closes; whatever goes wrong in it, other calls live on."""
+        loop = asyncio.get_running_loop()
+        try:
+            while not self.is_closed:
+                event = await self._next_event()
+                self._carry_out(self._call.handle(event, loop.time()))
+        except Exception:
+            log.exception("call.failed", **self._loggable())
+            self.abort(EndReason.FAULT)
+        finally:
+            self.abort(EndReason.SHUTTING_DOWN)  # cancelled from outside: the service stops
+
+    def put(self, event: ev.Event) -> None:
+        """Queue an event."""
+        try:
+            self._inbox.put_nowait(event)
+        except asyncio.QueueFull:
+            log.error("call.flooded", **self._loggable())  # noqa: TRY400 - no exception to show
+            self.abort(EndReason.FAULT)
+
+    def press_again(self, leg_id: LegId, button: str, media: PanelMedia) -> None:
+        """Take a further press on the call's own panel."""
+        self._offered[leg_id] = media
+        self.put(ev.ButtonPressed(leg_id, button))
+
+    def digit(self, leg_id: LegId, digit: str, way: str) -> None:
+        """Take one press of a phone's key."""
+        self._step(Hop.KEY, f"{digit} by {way}", leg=leg_id)
+        self.put(ev.DigitPressed(leg_id, digit))
+
+    def abort(self, reason: EndReason) -> None:
+        """End the call from outside; what its machine cannot carry out any more is done by hand."""
+        if self.is_closed:
+            return
+        try:
+            self._carry_out(self._call.end(reason))
+        except Exception:
+            log.exception("call.not_ended", **self._loggable())
+            for leg_id, port in self._legs.items():
+                port.end(leg_id, reason)
+            self._ports.panels.end(self.panel_leg, reason)
+        if not self.is_closed:
+            self._close(reason)
+
+    async def _next_event(self) -> ev.Event:
+        try:
+            return self._inbox.get_nowait()
+        except asyncio.QueueEmpty:
+            pass
+        try:
+            async with asyncio.timeout_at(self._call.deadline):
+                return await self._inbox.get()
+        except TimeoutError:
+            return ev.TimePassed()
+
+    def _close(self, reason: EndReason) -> None:
+        self.is_closed = True
+        self._step(Hop.HANG_UP, reason.value)
+        for leg_id in self._offered:  # presses that came too late for a decision
+            self._ports.panels.end(leg_id, reason)
+        self.facts.bridge.close()
+        self._owner.closed(self)
+
+    # -- commands ----------------------------------------------------------------------------
+
+    def _carry_out(self, commands: list[do.Command]) -> None:
+        for command in commands:
+            if self.is_closed:
+                return
+            self._do(command)
+
+    def _do(self, command: do.Command) -> None:
+        match command:
+            case (
+                do.ProgressPanel()
+                | do.AnswerPanel()
+                | do.EndPanel()
+                | do.AdoptPanelLeg()
+                | do.RefusePanelLeg()
+                | do.ShowPanel()
+            ):
+                self._do_panel(command)
+            case do.RingLeg() | do.QuietLeg() | do.CancelLeg() | do.EndLeg():
+                self._do_leg(command)
+            case (
+                do.ConnectLeg()
+                | do.DisconnectLeg()
+                | do.StopRingback()
+                | do.PlayPrompt()
+                | do.PlayTone()
+            ):
+                self._do_sound(command)
+            case do.OpenDoor() | do.TellDoor():
+                self._do_door(command)
+            case do.StartAnew(panel_leg):
+                self.anew = (command, self._offered.pop(panel_leg))
+            case do.CloseCall(reason):
+                self._close(reason)
+            case _:
+                assert_never(command)
+
+    def _do_panel(
+        self,
+        command: do.ProgressPanel
+        | do.AnswerPanel
+        | do.EndPanel
+        | do.AdoptPanelLeg
+        | do.RefusePanelLeg
+        | do.ShowPanel,
+    ) -> None:
+        ports = self._ports
+        match command:
+            case do.ProgressPanel():
+                ports.panels.progress(self.panel_leg)
+                self.facts.bridge.start_ringback()
+                self._step(Hop.PROGRESS, "the panel was told that it rings")
+            case do.AnswerPanel():
+                ports.panels.answer(self.panel_leg)
+            case do.EndPanel(reason):
+                ports.panels.end(self.panel_leg, reason)
+            case do.AdoptPanelLeg(panel_leg, replaced_leg):
+                ports.panels.end(replaced_leg, EndReason.ANSWERED_ELSEWHERE)
+                self.panel_leg = panel_leg
+                self._attach_panel(self._offered.pop(panel_leg))
+                self._step(Hop.PRESS, "the same button again: joined the call that rings")
+            case do.RefusePanelLeg(panel_leg, reason):
+                ports.panels.end(panel_leg, reason)
+                self._owner.release(panel_leg)
+                self._offered.pop(panel_leg, None)
+                self._step(Hop.REFUSED, f"another press: {reason.value}")
+            case do.ShowPanel(state, end_reason):
+                panel_id = self.facts.panel.panel_id
+                ports.screens.show(panel_id, self.facts.call_id, state, end_reason)
+                if state is PanelState.TALKING:
+                    self._step(Hop.CONNECTED, "sound both ways")
+
+    def _do_leg(
+        self,
+        command: do.RingLeg | do.QuietLeg | do.CancelLeg | do.EndLeg,
+    ) -> None:
+        match command:
+            case do.RingLeg(leg_id, target):
+                is_app = isinstance(target, AppTarget)
+                port = self._ports.apps if is_app else self._ports.phones
+                self._legs[leg_id] = port
+                self._owner.claim(leg_id, self)
+                hop = Hop.PHONE_RING if isinstance(target, PhoneTarget) else Hop.APP_RING
+                kind = "app" if is_app else "phone"
+                port.ring(self.facts, leg_id, target)
+                self._step(hop, f"ringing the {kind}", leg=leg_id)
+            case do.QuietLeg(leg_id):
+                self._legs[leg_id].quiet(leg_id)
+            case do.CancelLeg(leg_id, reason):
+                self._legs[leg_id].cancel(leg_id, reason)
+                self.facts.bridge.detach(leg_id)
+            case do.EndLeg(leg_id, reason):
+                self._legs[leg_id].end(leg_id, reason)
+                self.facts.bridge.detach(leg_id)
+
+    def _do_sound(
+        self,
+        command: do.ConnectLeg | do.DisconnectLeg | do.StopRingback | do.PlayPrompt | do.PlayTone,
+    ) -> None:
+        bridge = self.facts.bridge
+        match command:
+            case do.ConnectLeg(leg_id):
+                bridge.connect(leg_id)
+                bridge.stop_ringback()
+                self._legs[leg_id].connect(leg_id)
+            case do.DisconnectLeg(leg_id):
+                bridge.disconnect(leg_id)
+                bridge.start_ringback()
+            case do.StopRingback():
+                bridge.stop_ringback()
+            case do.PlayPrompt(leg_id, prompt):
+                language = self.facts.property.language
+                if prompt is do.Prompt.WHICH_DOOR:
+                    pcm = prompts.which_door(self.facts.door.name, language)
+                else:
+                    pcm = prompts.load(prompts.Words.PRESS_ANY_KEY, language)
+                length_s = bridge.play(leg_id, pcm)
+                self._step(Hop.PROMPT, f"{prompt.value}, {length_s:.1f} s", leg=leg_id)
+            case do.PlayTone(tone_leg, tone):
+                bridge.play(tone_leg, _TONES[tone]())
+                whom = "the panel" if tone_leg is None else "the resident"
+                self._step(Hop.TONE, f"{tone.value} to {whom}")
+
+    def _do_door(self, command: do.OpenDoor | do.TellDoor) -> None:
+        match command:
+            case do.OpenDoor(_, command_id, by_leg):
+                self._step(Hop.OPEN_COMMAND, "to the door", leg=by_leg)
+                name = f"door of call {self.facts.call_id}"
+                self._tasks.create_task(self._open(command_id), name=name)
+            case do.TellDoor(leg_id, state, cause):
+                pulse_ms = self.facts.door.pulse_ms
+                self._legs[leg_id].tell_door(leg_id, state, cause, pulse_ms)
+
+    async def _open(self, command_id: CommandId) -> None:
+        try:
+            result = await pulse(self._ports, self.facts.door, command_id, self.facts.call_id)
+        except Exception:
+            log.exception("relay.driver_failed", **self._loggable())
+            result = RelayResult(RelayOutcome.UNKNOWN, "a fault of the service")
+        words = _RESULT_WORDS[result.outcome]
+        self._step(
+            Hop.RELAY,
+            f"{words}{': ' if result.cause else ''}{result.cause}",
+            coil_ma=result.coil_ma,
+            on_ms=result.on_ms,
+        )
+        if not self.is_closed:
+            self.put(_door_event(command_id, result))
+
+    # -- small things ------------------------------------------------------------------------
+
+    def _attach_panel(self, media: PanelMedia) -> None:
+        sprop = media.picture.sprop if media.picture else None
+        self.facts.bridge.attach_panel(media.leg, sprop=sprop)
+
+    def _step(self, hop: Hop, text: str, **facts: Fact) -> None:
+        self._trace.step(self.facts.call_id, hop, text, **facts)
+
+    def _loggable(self) -> dict[str, str]:
+        """Say which call it is only where the property's kind allows that to be written."""
+        kind = self.facts.property.kind
+        if kind is not PropertyKind.COMMERCIAL:
+            return {}
+        return {
+            "property_kind": kind.value,
+            "call_id": self.facts.call_id,
+            "panel_id": self.facts.panel.panel_id,
+        }
+
+
+async def pulse(
+    ports: Ports, door: Door, command_id: CommandId, call_id: CallId | None
+) -> RelayResult:
+    """Pulse a door's relay once, by the driver of its kind."""
+    driver = ports.relays.get(type(door.relay))
+    if driver is None:
+        return RelayResult(RelayOutcome.FAILED, "this door's kind of relay is not set up")
+    return await driver.pulse(door.relay, door.pulse_ms, command_id, call_id)
+
+
+def _door_event(command_id: CommandId, result: RelayResult) -> ev.Event:
+    match result.outcome:
+        case RelayOutcome.OPENED:
+            return ev.DoorOpened(command_id, result.on_ms)
+        case RelayOutcome.SENT:
+            return ev.DoorSent(command_id)
+        case RelayOutcome.UNKNOWN:
+            return ev.DoorUnknown(command_id)
+        case RelayOutcome.FAILED:
+            return ev.DoorFailed(command_id, result.cause)
+    assert_never(result.outcome)

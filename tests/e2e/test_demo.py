@@ -1,0 +1,90 @@
+"""`intercom demo` as a person starts it: it ends well, and when a hop is broken, it says which.
+
+The performances run as processes of their own, two at a time.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from intercom.demo.hops import Hop
+from intercom.demo.stage import CALLER_ID
+
+LIMIT_S = 120
+"""Of one performance; it takes 25 s on an idle machine."""
+AT_ONCE = 2
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2 * LIMIT_S)]
+
+
+@dataclass(frozen=True)
+class Performance:
+    exit_code: int
+    output: str
+    trace: dict[str, Any]
+
+    @property
+    def reached(self) -> list[str]:
+        return [hop["hop"] for call in self.trace["calls"] for hop in call["hops"]]
+
+    @property
+    def broken(self) -> list[str]:
+        return [call["failed"]["hop"] for call in self.trace["calls"] if call["failed"]]
+
+
+def perform(file: Path, *arguments: str) -> Performance:
+    command = [sys.executable, "-m", "intercom", "demo", "--once", "--json", str(file), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    trace = json.loads(file.read_text()) if file.exists() else {"calls": []}
+    return Performance(done.returncode, done.stdout + done.stderr, trace)
+
+
+@pytest.fixture(scope="module")
+def broken_performances(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Hop, "Future[Performance]"]]:
+    """Play every performance that was asked for, in the tests' order."""
+    folder = tmp_path_factory.mktemp("broken")
+    wanted = [
+        item.callspec.params["hop"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and isinstance(item.callspec.params.get("hop"), Hop)
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {
+            hop: pool.submit(perform, folder / f"{hop.value}.json", "--break", hop.value)
+            for hop in wanted
+        }
+        pool.shutdown(cancel_futures=True)
+
+
+def test_the_demonstration_passes_every_hop_of_both_calls_and_opens_twice(tmp_path: Path):
+    played = perform(tmp_path / "trace.json")
+
+    assert played.exit_code == 0, played.output
+    assert played.reached == [hop.value for hop in Hop]
+    assert played.trace["ok"] is True
+    assert played.trace["pulses"] == 2
+    assert all(hop["at_ms"] >= 0 for call in played.trace["calls"] for hop in call["hops"])
+    assert CALLER_ID in played.output
+
+
+@pytest.mark.parametrize("hop", list(Hop), ids=lambda hop: hop.value)
+def test_a_broken_hop_fails_the_demonstration_and_is_named(
+    broken_performances: dict[Hop, "Future[Performance]"], hop: Hop
+):
+    played = broken_performances[hop].result(timeout=2 * LIMIT_S)
+
+    assert played.exit_code == 1, played.output
+    assert played.broken == [hop.value], played.output
+    assert f"broken hop: {hop.value}\n" in played.output
+    assert played.reached == [each.value for each in Hop][: list(Hop).index(hop)]
