@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import secrets
 import signal
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -38,12 +36,14 @@ from intercom.routing.directory import Directory, HttpRelay, PanelLinkRelay
 from intercom.routing.ids import DoorId, PanelId
 from intercom.routing.limits import Limits
 from intercom.settings import Settings, SipDigest
+from intercom.settings.addresses import advertised_address, advertised_media_address
 from intercom.sip.address import Address
 from intercom.sip.digest import BOTH, MD5_ALONE
 from intercom.sip.endpoint import Endpoint, EndpointConfig
 from intercom.sip.offer_answer import Law
 from intercom.switchboard import Switchboard
 from intercom.trace import Trace
+from intercom.web.login_file import LoginFile
 from intercom.web.server import WebConfig, make_app, serving
 from intercom.web.sessions import LoginTable
 from intercom.web.signaling import AppHub
@@ -150,7 +150,7 @@ async def _build(
 
     switchboard = Switchboard(directory=directory, trace=trace, token=token, limits=limits)
     advertised = advertised_address(settings)
-    media_host = advertised_media_address(settings, advertised)
+    media_host = advertised_media_address(settings)
 
     # The SIP side.
     endpoint = Endpoint(
@@ -163,8 +163,8 @@ async def _build(
         ),
         token=token,
     )
-    transport = SipTransport(endpoint, str(settings.sip_host), settings.sip_port)
-    pool = PortPool(str(settings.media_host), settings.rtp_port_first, settings.rtp_port_last)
+    transport = SipTransport(endpoint, settings.sip_host, settings.sip_port)
+    pool = PortPool(settings.media_host, settings.rtp_port_first, settings.rtp_port_last)
     panel_legs = SipPanelLegs(
         transport,
         pool,
@@ -192,6 +192,10 @@ async def _build(
 
     # The app's side.
     logins = LoginTable(clock=loop.time)
+    login_file = LoginFile(settings.state_dir / "logins.json", logins)
+    login_file.load()
+    logins.directory_changed(directory())
+    tasks.create_task(login_file.keep(), name="service log-ins kept")
     hub = AppHub(directory=directory, logins=logins)
     mux = _open_mux(settings, media_host)
     stack.callback(mux.close)
@@ -239,7 +243,11 @@ async def _build(
         control_server(settings.control_socket, _control_handlers(service))
     )
     changes: asyncio.Queue[Directory] = asyncio.Queue(8)
-    building.on_change += [lambda _: hub.directory_changed(), _offer_to(changes)]
+    building.on_change += [
+        lambda _: hub.directory_changed(),
+        lambda _: panel_link.directory_changed(),
+        _offer_to(changes),
+    ]
     tasks.create_task(
         resolver.keep_fresh(changes, building.directory), name="service names looked up"
     )
@@ -261,7 +269,7 @@ def _prepare_sounds() -> None:
 
 
 def _open_mux(settings: Settings, advertised: str) -> MuxPort:
-    host, port = str(settings.media_host), settings.webrtc_port
+    host, port = settings.media_host, settings.webrtc_port
     try:
         return MuxPort.open(host, port, [advertised])
     except MediaError as error:
@@ -279,7 +287,7 @@ async def _forget_old_traces(trace: Trace) -> None:
 
 
 async def _serve_http(settings: Settings, site: web.Application, stack: AsyncExitStack) -> None:
-    host, port = str(settings.http_host), settings.http_port
+    host, port = settings.http_host, settings.http_port
     try:
         await stack.enter_async_context(serving(site, host, port, _tls_context(settings)))
     except OSError as error:
@@ -317,43 +325,6 @@ def _panel_password(directory: Directory, user: str) -> str | None:
 def _is_trusted(directory: Directory, source: Address, from_user: str) -> bool:
     panel = directory.panels.get(PanelId(from_user))
     return panel is not None and source.host in panel.allowed_addresses
-
-
-def advertised_address(settings: Settings) -> str:
-    """Say by which address peers reach us: the public one, the bound one, or the machine's own."""
-    if settings.public_address:
-        return settings.public_address
-    host = str(settings.sip_host)
-    return host if not ipaddress.ip_address(host).is_unspecified else _own_address(host)
-
-
-def advertised_media_address(settings: Settings, sip_address: str) -> str:
-    """Say by which address sound and picture reach us; SDP and ICE want an IP address."""
-    if settings.public_address:
-        return _first_address_of(settings.public_address)
-    host = str(settings.media_host)
-    return sip_address if ipaddress.ip_address(host).is_unspecified else host
-
-
-def _own_address(any_host: str) -> str:
-    """Ask the kernel which address it would use toward elsewhere; nothing is sent."""
-    is_v6 = ":" in any_host
-    with socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("2001:db8::1" if is_v6 else "192.0.2.1", 9))  # documentation addresses
-        except OSError:
-            return "::1" if is_v6 else "127.0.0.1"
-        return str(probe.getsockname()[0])
-
-
-def _first_address_of(host: str) -> str:
-    try:
-        return str(socket.getaddrinfo(host, None)[0][4][0])
-    except OSError as error:
-        message = (
-            f"INTERCOM_PUBLIC_ADDRESS {host} cannot be looked up: give an IP address or fix DNS."
-        )
-        raise ConfigError(message) from error
 
 
 def _offer_to(changes: "asyncio.Queue[Directory]") -> Callable[[Directory], None]:

@@ -123,9 +123,9 @@ class Settings(BaseSettings):
     )
     sip_digest: SipDigest = _setting(
         SipDigest.MD5,
-        "Hash of SIP digest authentication: md5, or both (SHA-256 on top, then MD5). Many panels"
-        " and phones give up when SHA-256 is offered at all, so both is for networks whose every"
-        " device is known to get on with it.",
+        "Hash of SIP digest authentication: md5, or both (SHA-256 on top, then MD5). Older SIP"
+        " stacks give up when SHA-256 is offered at all, so both is for buildings whose every"
+        " panel is known to get on with it.",
         "give md5 or both",
     )
     media_host: Host = _setting(

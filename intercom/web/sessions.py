@@ -1,12 +1,12 @@
-"""Log-ins of apps: who may open the WebSocket, kept in memory alone.
+"""Log-ins of apps: who may open the WebSocket.
 
-A restart of the service logs everybody out; nothing about people is written (requirement A12).
+`login_file` keeps them over a restart of the service, so that nobody misses a ring after one.
 """
 
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from intercom.routing.directory import Directory, Resident
@@ -47,6 +47,8 @@ class LoginTable:
         """By the token's digest: the log-in and when it was last used."""
         self.on_dropped: Callable[[Login], None] = lambda _: None
         """Called once for each log-in that ended, whatever the reason."""
+        self.on_changed: Callable[[], None] = lambda: None
+        """Called when a log-in came or went."""
 
     def __len__(self) -> int:
         return len(self._logins)
@@ -61,7 +63,18 @@ class LoginTable:
             _password_mark(resident),
         )
         self._logins[_digest(token)] = (login, self._clock())
+        self.on_changed()
         return token
+
+    def export(self) -> list[tuple[bytes, Login]]:
+        """Give every log-in with its token's digest, least recently used first."""
+        return [(key, login) for key, (login, _) in self._logins.items()]
+
+    def restore(self, entries: Iterable[tuple[bytes, Login]]) -> None:
+        """Take over what `export` gave before a restart; each counts as used now."""
+        now = self._clock()
+        for key, login in entries:
+            self._logins[key] = (login, now)
 
     def find(self, token: str) -> Login | None:
         """Find the log-in behind a cookie and count this as a use of it."""
@@ -109,6 +122,7 @@ class LoginTable:
         entry = self._logins.pop(key, None)
         if entry is not None:
             self.on_dropped(entry[0])
+            self.on_changed()
 
 
 def _digest(token: str) -> bytes:

@@ -84,8 +84,10 @@ class Firmware:
 
 
 @contextlib.asynccontextmanager
-async def router(port: int = 0) -> AsyncIterator[Router]:
-    hub = PanelLinkHub(key=ROUTER_KEY, directory=lambda: DIRECTORY)
+async def router(
+    port: int = 0, directory: Callable[[], Directory] = lambda: DIRECTORY
+) -> AsyncIterator[Router]:
+    hub = PanelLinkHub(key=ROUTER_KEY, directory=directory)
     app = web.Application()
     app.router.add_get("/panel-link", hub.handle)
 

@@ -18,10 +18,11 @@ from intercom.link.messages import Hello, Phase, RelayAck, RelayOpen, RelayState
 from intercom.link.signing import verify
 from intercom.ports import RelayOutcome, RelayResult
 from intercom.routing.commands import EndReason, PanelState
-from intercom.routing.directory import HttpRelay
+from intercom.routing.directory import Directory, HttpRelay
 from intercom.routing.ids import CommandId
 from tests.adapters.panel_rig import (
     CALL,
+    DIRECTORY,
     GARAGE,
     MAIN,
     PASSWORD,
@@ -164,6 +165,24 @@ async def test_a_newer_connection_replaces_the_older():
 
         assert frame.type is aiohttp.WSMsgType.CLOSE
         assert r.hub.panel_states()[0].firmware == "2"
+
+
+async def test_a_panel_that_was_removed_from_the_building_is_cut_off_and_no_other():
+    in_force = [DIRECTORY]
+    async with (
+        router(directory=lambda: in_force[0]) as r,
+        raw_panel(r.url) as removed,
+        raw_panel(r.url, panel_id=GARAGE),
+    ):
+        await until(lambda: all(state.is_online for state in r.hub.panel_states()))
+        in_force[0] = Directory(panels={GARAGE: DIRECTORY.panels[GARAGE]})
+
+        r.hub.directory_changed()
+
+        while (frame := await removed.receive()).type is aiohttp.WSMsgType.TEXT:
+            pass
+        assert frame.type is aiohttp.WSMsgType.CLOSE
+        assert [state.is_online for state in r.hub.panel_states()] == [True]
 
 
 @pytest.mark.parametrize(

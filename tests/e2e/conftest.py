@@ -1,6 +1,7 @@
 """A stage for a test: the demonstration's processes, with their last words when a test fails."""
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -47,4 +48,4 @@ def open_play(tmp_path_factory: pytest.TempPathFactory) -> OpenPlay:
 
 def _print_logs(directory: Path) -> None:
     for file in sorted(directory.glob("*.log")):
-        print(f"--- {file.name}\n{tail(file, 30)}")
+        sys.stderr.write(f"--- {file.name}\n{tail(file, 30)}\n")

@@ -60,7 +60,8 @@ class Play:
                 while not (seen := await look()):  # noqa: ASYNC110 - other processes
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
-            raise AssertionError(f"not within {within_s:.0f} s: {what}; {await self.scene()}") from None
+            msg = f"not within {within_s:.0f} s: {what}; {await self.scene()}"
+            raise AssertionError(msg) from None
         return seen
 
     async def scene(self) -> Json:

@@ -139,6 +139,13 @@ def free_port(host: str) -> int:
     raise AssertionError("no free even port")
 
 
+def free_tcp_port(host: str) -> int:
+    """Find a TCP port that nobody uses just now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
 def is_bound(address: tuple[str, int]) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

@@ -3,6 +3,7 @@
 import pytest
 
 from intercom.sip.digest import (
+    MD5_ALONE,
     NONCE_LIFETIME_S,
     Credentials,
     DigestClient,
@@ -81,6 +82,41 @@ def test_sha_256_is_offered_before_md5():
 
     assert [parse_auth(challenge)[1]["algorithm"] for challenge in challenges] == ["SHA-256", "MD5"]
     assert all(parse_auth(challenge)[1]["qop"] == "auth" for challenge in challenges)
+
+
+def test_md5_alone_is_offered_to_peers_that_give_up_at_anything_else():
+    guard = server(algorithms=MD5_ALONE)
+
+    (challenge,) = guard.challenges(0.0)
+
+    assert parse_auth(challenge)[1]["algorithm"] == "MD5"
+    assert parse_auth(challenge)[1]["qop"] == "auth"
+    assert guard.check([answer(challenge)], "INVITE", URI, 1.0) == (Verdict.ACCEPTED, "alice")
+
+
+def test_a_response_by_sha_256_is_not_taken_where_md5_alone_was_offered():
+    sha_256, _ = server().challenges(0.0)
+
+    verdict, _ = server(algorithms=MD5_ALONE).check([answer(sha_256)], "INVITE", URI, 1.0)
+
+    assert verdict is Verdict.MISSING
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_we_answer_the_strongest_challenge_wherever_it_stands(order):
+    client = DigestClient(ALICE, token_source(4))
+
+    client.learn("Authorization", server().challenges(0.0)[::order])
+
+    ((_, value),) = client.authorize("INVITE", URI)
+    assert "algorithm=SHA-256" in value
+
+
+def test_we_answer_the_first_of_several_realms():
+    client = DigestClient(ALICE, token_source(4))
+    weak, strong = 'Digest realm="a", nonce="1"', 'Digest realm="b", nonce="2", algorithm=SHA-256'
+
+    assert client.learn("Authorization", [weak, strong]) == ("a", False)
 
 
 @pytest.mark.parametrize("index", [0, 1], ids=["SHA-256", "MD5"])

@@ -58,6 +58,8 @@ class PanelLinkHub:
         self._shown: dict[PanelId, CallState] = {}
         """The state of each panel's call, to be shown again after a reconnection."""
         self._orders: dict[CommandId, Order] = {}
+        self._admitted_by: dict[PanelId, str | None] = {}
+        """The password that each panel's connection was let in by."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve GET /panel-link."""
@@ -72,6 +74,7 @@ class PanelLinkHub:
         connection = PanelConnection(panel_id, socket)
         replaced = self._connections.get(panel_id)
         self._connections[panel_id] = connection
+        self._admitted_by[panel_id] = self._password_of(panel_id)
         if replaced is not None:
             replaced.close()
         try:
@@ -88,6 +91,12 @@ class PanelLinkHub:
         """Close every connection; the panels dial again."""
         for connection in self._connections.values():
             connection.close()
+
+    def directory_changed(self) -> None:
+        """Cut off panels that were removed or whose password was changed."""
+        for panel_id, connection in self._connections.items():
+            if self._password_of(panel_id) != self._admitted_by.get(panel_id):
+                connection.close()
 
     def panel_states(self) -> tuple[PanelLinkState, ...]:
         """Say of every panel that may use the link whether it is online, for diagnosis."""
@@ -133,11 +142,14 @@ class PanelLinkHub:
 
     def _authenticate(self, request: web.Request) -> PanelId | None:
         user, given = _basic_login(request.headers.get(hdrs.AUTHORIZATION, ""))
-        panel = self._directory().panels.get(PanelId(user))
-        password = None if panel is None else panel.password
+        password = self._password_of(PanelId(user))
         # Compared in any case, so that an unknown panel takes as long as a wrong password.
         is_same = hmac.compare_digest(given, (password or "").encode())
         return PanelId(user) if is_same and password else None
+
+    def _password_of(self, panel_id: PanelId) -> str | None:
+        panel = self._directory().panels.get(panel_id)
+        return None if panel is None else panel.password
 
     def _give_order(
         self, relay: PanelLinkRelay, pulse_ms: int, command_id: CommandId, call_id: CallId | None

@@ -1,0 +1,216 @@
+"""A house for strangers: the running router, an HTTP door that counts, and the residents' app.
+
+async with Door() as door, Router(House(...), folder=tmp_path, door=door) as router:
+    ... strangers call router.sip ...
+    assert door.openings == 1
+"""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+from argon2 import PasswordHasher
+
+from intercom.demo.processes import Child, start
+from tests.firmware_sim.boxes import Box, box
+from tests.interop.machine import free_port, free_tcp_port
+
+CALLER_ID = "+4723506953"
+NUMBER = "+4790000001"
+SECOND_NUMBER = "+4790000002"
+PANEL = "stranger"
+PANEL_PASSWORD = "panel-secret"
+TRUNK_USER = "intercom"
+TRUNK_PASSWORD = "trunk-secret"
+APP_USER = "kari"
+APP_PASSWORD = "app-secret"
+BUTTON = "100"
+HOST = "127.0.0.1"
+RTP_PORTS = 40
+
+
+class Door:
+    """A door relay behind HTTP, as 2N, DoorBird and Akuvox have: it counts its requests."""
+
+    def __init__(self) -> None:
+        self.openings = 0
+        self.url = ""
+        self._runner: web.AppRunner
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_get("/open", self._open)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, HOST, 0)
+        await site.start()
+        self.url = f"http://{HOST}:{self._runner.addresses[0][1]}/open"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        await self._runner.cleanup()
+
+    async def _open(self, _: web.Request) -> web.Response:
+        self.openings += 1
+        return web.Response(text="OK")
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What differs from one building to the next; it has one panel with one button."""
+
+    host: str = HOST
+    """Where panels and phones reach the router."""
+    panel_address: str = ""
+    """From where the panel may call without a password; empty: only with one."""
+    early: str = "183"
+    has_app: bool = False
+    numbers: tuple[str, ...] = ()
+    """One resident each, in this order."""
+    trunk: tuple[str, int] | None = None
+    sip_phone: str = ""
+    app_stage_s: float = 20.0
+    phone_stage_s: float = 20.0
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, door_url: str) -> str:
+        """Write the building file."""
+        residents = [self._app_resident()] if self.has_app or self.sip_phone else []
+        residents += [
+            _table("[resident]", username=f"number-{index}", name="X", app=False, number=number)
+            for index, number in enumerate(self.numbers, start=1)
+        ]
+        usernames = re.findall(r'^username = "(.*)"$', "\n".join(residents), re.MULTILINE)
+        return "\n".join(
+            (
+                _table("property", name="House", kind="residential", address="A", language="en"),
+                _table("[door]", id="main", name="Main entrance")
+                + f'relay = {{ driver = "http", url = "{door_url}" }}\n',
+                _table("[panel]", id=PANEL, door="main", **self._panel())
+                + f'buttons = {{ "{BUTTON}" = "bell" }}\n'
+                + f'profile = {{ early = "{self.early}", ring_limit_s = 60 }}\n',
+                _table("[doorbell]", id="bell", name="Bell", residents=usernames)
+                + f"app_stage_s = {self.app_stage_s}\nphone_stage_s = {self.phone_stage_s}\n",
+                *residents,
+                self._trunk(),
+            )
+        )
+
+    def _panel(self) -> dict[str, object]:
+        if self.panel_address:
+            return {"allowed_addresses": [self.panel_address]}
+        return {"password": PANEL_PASSWORD}
+
+    def _app_resident(self) -> str:
+        fields: dict[str, object] = {"username": APP_USER, "name": "Kari", "app": self.has_app}
+        if self.has_app:
+            fields["password_hash"] = PasswordHasher().hash(APP_PASSWORD)
+        if self.sip_phone:
+            fields["sip_phones"] = [self.sip_phone]
+        return _table("[resident]", **fields)
+
+    def _trunk(self) -> str:
+        if self.trunk is None:
+            return ""
+        own = {"username": TRUNK_USER, "password": TRUNK_PASSWORD, "caller_ids": [CALLER_ID]}
+        return _table("[trunk]", id="carrier", address=f"{self.trunk[0]}:{self.trunk[1]}", **own)
+
+
+class Router:
+    """`intercom serve` with a house, while the context lasts."""
+
+    def __init__(self, house: House, *, folder: Path, door: Door) -> None:
+        self.house = house
+        self.sip = (house.host, free_port(house.host))
+        self.app_url = f"http://{HOST}:{free_tcp_port(HOST)}"
+        self._folder = folder
+        self._door = door
+        self._child: Child | None = None
+
+    async def __aenter__(self) -> Self:
+        file = self._folder / "building.toml"
+        file.write_text(self.house.text(self._door.url))
+        file.chmod(0o600)
+        self._child = await start(
+            "router", ("intercom", "serve", "--building", str(file)), self._folder, self._settings()
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        assert self._child is not None
+        await self._child.stop()
+
+    def log(self) -> str:
+        """Give what the router complained about."""
+        return (self._folder / "router.log").read_text()
+
+    def _settings(self) -> dict[str, str]:
+        host, rtp_first = self.house.host, free_port(self.house.host)
+        rtp_first = min(rtp_first, 65_000 - RTP_PORTS)
+        return {
+            "INTERCOM_CALLER_ID": CALLER_ID,
+            "INTERCOM_STATE_DIR": str(self._folder / "state"),
+            "INTERCOM_SIP_HOST": host,
+            "INTERCOM_SIP_PORT": str(self.sip[1]),
+            "INTERCOM_HTTP_HOST": HOST,
+            "INTERCOM_HTTP_PORT": self.app_url.rpartition(":")[2],
+            "INTERCOM_MEDIA_HOST": host,
+            "INTERCOM_RTP_PORT_FIRST": str(rtp_first),
+            "INTERCOM_RTP_PORT_LAST": str(rtp_first + RTP_PORTS - 1),
+            "INTERCOM_WEBRTC_PORT": str(free_port(host)),
+            **self.house.settings,
+        }
+
+
+@asynccontextmanager
+async def app_of(router: Router, **options: object) -> AsyncIterator[Box]:
+    """Log the resident's headless app in; it says 1000 Hz once it has answered."""
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    async with box(
+        "resident",
+        *("--server", router.app_url, "--username", APP_USER, "--password", APP_PASSWORD),
+        *arguments,
+    ) as app:
+        await app.reaches("/api/state", connected=True)
+        yield app
+
+
+@asynccontextmanager
+async def panel_of(router: Router, folder: Path) -> AsyncIterator[Box]:
+    """Register our own panel's simulator: a press by HTTP, and it tells how its call ended."""
+    host, port = router.sip
+    async with box(
+        "panel",
+        *("--sip-server", f"{host}:{port}", "--panel-id", PANEL, "--password", PANEL_PASSWORD),
+        *("--state-dir", str(folder / "panel"), f"--button={BUTTON}=Bell", "--language=en"),
+    ) as panel:
+        await panel.reaches("/api/state", is_registered=True)
+        yield panel
+
+
+def _table(header: str, **fields: object) -> str:
+    lines = [f"[{header}]", *(f"{name} = {_toml(value)}" for name, value in fields.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(each) for each in value)}]"
+    return f'"{value}"'
