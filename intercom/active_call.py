@@ -109,11 +109,16 @@ class ActiveCall:
         """Media of further presses, until the call has decided about them."""
 
     def begin(self, media: PanelMedia, button: str) -> None:
-        """Carry out the first commands, before any task switch: the visitor waits for them."""
-        self._attach_panel(media)
+        """Carry out the first commands, before any task switch: the visitor waits for them.
+
+        The residents are rung first of all: a carrier takes its time, the ringing tone has some.
+        """
         self._step(Hop.PRESS, "the button was pressed", button=button)
         try:
-            self._carry_out(self._call.start(asyncio.get_running_loop().time()))
+            commands = self._call.start(asyncio.get_running_loop().time())
+            self._carry_out([each for each in commands if isinstance(each, do.RingLeg)])
+            self._attach_panel(media)
+            self._carry_out([each for each in commands if not isinstance(each, do.RingLeg)])
         except Exception:
             log.exception("call.failed", **self._loggable())
             self.abort(EndReason.FAULT)

@@ -85,3 +85,28 @@ def test_the_licence_is_the_one_that_the_package_names():
 
     assert project["license"] == "Apache-2.0"
     assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
+
+
+def test_the_architecture_lists_every_log_event():
+    logged = {
+        node.args[0].value
+        for file in (ROOT / "intercom").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "log"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    section = (ROOT / "ARCHITECTURE.md").read_text().partition("## Log events")[2]
+
+    assert len(logged) > 20
+    assert logged == set(re.findall(r"`([a-z_]+\.[a-z_]+)`", section)) - {"logs.py"}
+
+
+def test_every_room_of_the_architecture_exists_and_every_module_has_its_room():
+    rooms = (ROOT / "ARCHITECTURE.md").read_text().partition("## The rooms")[2]
+    named = set(re.findall(r"[a-z_]+", rooms.partition("Imports point down")[0]))
+    top = {path.stem for path in (ROOT / "intercom").iterdir() if path.name[0] not in "_."}
+
+    assert top - named == set()

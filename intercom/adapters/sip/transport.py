@@ -88,7 +88,8 @@ class SipTransport:
 
     def drain(self) -> None:
         """Hand out events, send what is due and set the timer; call it after every endpoint verb."""
-        if self._is_draining:  # a handler called us: the loop below is still going on
+        if self._is_draining:  # a handler called us: the loop below hands out what comes of it
+            self._flush()
             return
         self._is_draining = True
         try:
