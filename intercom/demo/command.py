@@ -5,6 +5,7 @@ import contextlib
 import json
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from intercom.demo.verdict import count_pulses
 BROKEN_ONLINE_TIMEOUT_S = 4.0
 """Of a stage on which something never comes online."""
 APP_STAGE_S = 4.0
+PERSONS_APP_STAGE_S = 20.0
 
 
 @click.command("demo")
@@ -115,6 +117,7 @@ def _write_trace(file: Path, calls: list[Timeline], stage: Stage, *, is_well: bo
 
 async def _stay(stage: Stage) -> None:
     """Leave the stage to a person until Ctrl-C."""
+    stage.change_building(replace(stage.plan, app_stage_s=PERSONS_APP_STAGE_S))
     if stage.resident is not None:
         await stage.resident.stop()
     if stage.phone is not None:
@@ -132,7 +135,8 @@ Now you. Everything stays up until you press Ctrl-C.
   2. The visitor:  open {stage.panel.url}/ in another window and press the name.
 
 Answer in the first window, hold "Open the door", watch the relay in the second.
-If you are not logged in, the simulated phone is called at once: it answers, talks, and presses 5.
+If nobody answers for 20 s, or nobody is logged in, the simulated phone is called: it answers,
+talks, and presses 5 after six seconds.
 """
     )
     stop = asyncio.Event()

@@ -46,6 +46,7 @@ class Child:
         if self.process.returncode is not None:
             return
         self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(signal.SIGCONT)  # it may have been frozen on purpose
         try:
             async with asyncio.timeout(END_TIMEOUT_S):
                 await self.process.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -208,6 +209,12 @@ caller_ids = ["{plan.caller_id}"]
             self.router_environment(),
         )
         return self.router
+
+    def change_building(self, plan: Plan) -> None:
+        """Write the building anew and let the running router load it."""
+        self.plan = plan
+        self.write_building()
+        self.router.process.send_signal(signal.SIGHUP)
 
     async def start_carrier(self) -> Child:
         """Start the carrier with one subscriber: the resident's phone."""

@@ -128,14 +128,13 @@ async def open_browser(microphone: Path | None) -> AsyncIterator[Browser]:
 
 
 async def open_app(
-    browser: Browser, stage: Stage, size: tuple[int, int] = PHONE_SIZE, *, is_dark: bool = False
+    browser: Browser, stage: Stage, size: tuple[int, int] = PHONE_SIZE, *, scale: float = 2
 ) -> App:
     """Open the resident's page as on a device of its own, and log in."""
     width, height = size
     context = await browser.new_context(
         viewport={"width": width, "height": height},
-        device_scale_factor=2,
-        color_scheme="dark" if is_dark else "light",
+        device_scale_factor=scale,
         locale="en-GB",
         permissions=["microphone"],
     )

@@ -1,6 +1,8 @@
 """sipp is the resident's phone, behind a trunk or on the desk, of the running router."""
 
 import asyncio
+import hashlib
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from tests.interop.house import (
     BUTTON,
     NUMBER,
     SECOND_NUMBER,
+    TRUNK_PASSWORD,
+    TRUNK_USER,
     Door,
     House,
     Router,
@@ -154,7 +158,7 @@ async def test_an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up(
 ) -> None:
     async with scene("phone_answers_when_cancelled", tmp_path) as at:
         await at.press()
-        await at.panel.reaches("/api/state", call__phase="ringing")
+        await at.panel.reaches("/api/state", call__phase="early")
         await asyncio.sleep(0.5)
         await at.panel.post("/api/cancel")
         await at.sipp_is_content()
@@ -166,6 +170,23 @@ async def test_a_trunk_that_challenges_is_answered_with_the_right_digest(tmp_pat
         await opened_once(at)
         await at.panel.post("/api/cancel")
         await at.sipp_is_content()
+
+    given = re.search(r"^Proxy-Authorization: Digest (.*)$", at.phone.messages(), re.MULTILINE)
+    assert given is not None
+    params = dict(re.findall(r'(\w+)="?([^",\r]*)"?', given.group(1)))
+    assert (params["username"], params["opaque"]) == (TRUNK_USER, "carrier")
+    assert params["response"] == md5_response(params)
+
+
+def md5_response(params: dict[str, str]) -> str:
+    """Compute it anew, of RFC 2617 §3.2.2.1 alone: sipp checks Authorization only."""
+    secret = md5(f"{TRUNK_USER}:carrier.example:{TRUNK_PASSWORD}")
+    between = ":".join(params[name] for name in ("nonce", "nc", "cnonce", "qop"))
+    return md5(f"{secret}:{between}:{md5('INVITE:' + params['uri'])}")
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 async def test_a_sip_phone_on_the_desk_rings_beside_the_app_and_opens(tmp_path: Path) -> None:
