@@ -15,7 +15,7 @@ from pathlib import Path
 from firmware_sim import process
 from firmware_sim.board import RelayBoard
 from firmware_sim.camera import Camera, Picture
-from firmware_sim.journal import Transition
+from firmware_sim.journal import CoilPhase, Transition
 from firmware_sim.link_client import LinkAccount, LinkClient
 from firmware_sim.memory import PanelMemory
 from firmware_sim.screen import Face, Screen
@@ -183,6 +183,8 @@ class Panel:
             self.link.report(transition)
         if self.phone.current is not None:
             self.phone.current.stamp(f"relay {transition.phase.value}")
+        if transition.phase is CoilPhase.OFF:
+            self.screen.relay_at_rest()
         self.changes.notify()
 
     def _on_picture(self, picture: Picture) -> None:

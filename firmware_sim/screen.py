@@ -36,6 +36,8 @@ class Face(Enum):
     SENT = "sent"
     REFUSED = "refused"
     NO_ANSWER_FROM_DOOR = "no answer from the door"
+    LOCKED_AGAIN = "locked again"
+    """The pulse is over; only the panel itself knows."""
     ENDED = "ended"
     NO_ROUTER = "no router"
 
@@ -48,6 +50,7 @@ _LAMPS = {
     Face.SENT: Lamp.DOOR,
     Face.REFUSED: Lamp.RED,
     Face.NO_ANSWER_FROM_DOOR: Lamp.RED,
+    Face.LOCKED_AGAIN: Lamp.GREEN,
     Face.ENDED: Lamp.OFF,
     Face.NO_ROUTER: Lamp.RED,
 }
@@ -61,6 +64,7 @@ _WORDS = {
     Face.SENT: ("Prøv døren", "Try the door"),
     Face.REFUSED: ("Døren kan ikke åpnes nå", "The door cannot be opened now"),
     Face.NO_ANSWER_FROM_DOOR: ("Døren svarte ikke", "The door did not answer"),
+    Face.LOCKED_AGAIN: ("Døren er låst igjen", "The door is locked again"),
     Face.ENDED: ("Samtalen er slutt", "The call has ended"),
     Face.NO_ROUTER: (
         "Ingen kontakt med anlegget. Prøv igjen om litt, eller bruk nøkkel.",
@@ -102,6 +106,11 @@ class Screen:
             face = self.shown.face
         lamp = _LAMPS[face]
         self._set(Shown(face, state.text, lamp, now_ms(), is_from_router=True, reason=state.reason))
+
+    def relay_at_rest(self) -> None:
+        """Stop saying that the door is open, once its relay has dropped."""
+        if self.shown.face is Face.OPENED:
+            self.show(Face.LOCKED_AGAIN)
 
     def end(self, *, is_router_heard: bool) -> None:
         """Show the end of a call, unless the router has words for it, or will have in a moment."""

@@ -56,3 +56,14 @@ async def test_an_end_without_the_routers_words_is_shown_in_the_panels_own(monke
     assert unlinked.shown.text == "The call has ended"
     assert linked.shown.face is Face.TALKING
     await until(lambda: linked.shown.face is Face.ENDED)
+
+
+async def test_the_screen_stops_saying_open_when_the_relay_has_dropped_and_hides_nothing_else():
+    screen = made()
+    screen.show(Face.OPENED)
+    screen.relay_at_rest()
+    assert screen.shown.face is Face.LOCKED_AGAIN
+
+    screen.show(Face.TALKING)
+    screen.relay_at_rest()
+    assert screen.shown.face is Face.TALKING
