@@ -12,13 +12,14 @@ cd "$(dirname "$0")/.."
 PROFILE=${1:-test}
 VENV=.venv
 LOCK_WAIT_S=120
-TRIES=5
+TRIES=4
 
-# A program that shows whether a package is there, and the package.
+# A program or a file that shows whether a package is there, and the package.  libatomic1: Playwright's own
+# Node wants it.
 TEST_PACKAGES=(
   ip:iproute2 nft:nftables
   sipp:sip-tester baresip:baresip-core /usr/lib/baresip/modules/avcodec.so:baresip-ffmpeg
-  chromium:chromium
+  chromium:chromium "/usr/lib/*/libatomic.so.1:libatomic1"
 )
 
 say() { printf '== %s\n' "$*"; }
@@ -27,6 +28,32 @@ stop() {
   shift
   if (($#)); then printf '  %s\n' "$@" >&2; fi
   exit 1
+}
+
+# step WORDS COMMAND…: run it with its output in $LOG; a terminal sees the seconds and the last line of it.
+step() {
+  local words=$1 start=$SECONDS status=0
+  shift
+  if [[ -t 1 ]]; then
+    while :; do
+      printf '\r\033[K== %s … %d s  %.48s' "$words" $((SECONDS - start)) "$(tail -n 1 "$LOG")"
+      sleep 1
+    done &
+    TICKER=$!
+  else
+    say "$words"
+  fi
+  "$@" >"$LOG" 2>&1 || status=$?
+  stop_ticker
+  if [[ -t 1 ]]; then printf '\r\033[K== %s' "$words"; else printf '  '; fi
+  if ((status == 0)); then printf ' … %d s\n' $((SECONDS - start)); else printf ' … failed\n'; fi
+  return "$status"
+}
+stop_ticker() {
+  if [[ -n $TICKER ]]; then
+    kill "$TICKER" && wait "$TICKER"
+    TICKER=
+  fi 2>/dev/null || true
 }
 
 find_python() {
@@ -55,32 +82,30 @@ apt() { # apt ARGUMENT…: retried while another program holds the lock, or a mi
   local try
   for ((try = 1; try <= TRIES; try++)); do
     # shellcheck disable=SC2086  # $ROOT is nothing or two words
-    if $ROOT env DEBIAN_FRONTEND=noninteractive apt-get -qq -o "DPkg::Lock::Timeout=$LOCK_WAIT_S" \
-      -o Acquire::Retries=3 "$@" >"$APT_LOG" 2>&1; then
+    if step "apt-get $*" $ROOT env DEBIAN_FRONTEND=noninteractive apt-get --quiet --yes \
+      --no-install-recommends -o "DPkg::Lock::Timeout=$LOCK_WAIT_S" -o Acquire::Retries=3 "$@"; then
       return
     fi
     if ((try < TRIES)); then
-      say "apt-get $1 did not work (try $try of $TRIES); again in $((try * 5)) s"
+      say "try $try of $TRIES did not work; again in $((try * 5)) s"
       sleep $((try * 5))
     fi
   done
-  tail -n 15 "$APT_LOG" >&2
-  stop "apt-get $1 does not work; its last words stand above."
+  tail -n 15 "$LOG" >&2
+  stop "apt-get does not work; its last words stand above."
 }
 
 install_packages() { # install_packages PACKAGE…
   if ((UPDATED == 0)); then
-    say "apt-get update"
     apt update
     UPDATED=1
   fi
-  say "apt-get install $*"
-  apt install --yes --no-install-recommends "$@"
+  apt install "$@"
 }
 
 is_there() {
   case $1 in
-  /*) [[ -e $1 ]] ;;
+  /*) compgen -G "$1" >/dev/null ;;
   *) command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 || -x /sbin/$1 ]] ;;
   esac
 }
@@ -91,9 +116,9 @@ ensure_venv_module() {
   fi
   if ((HAS_ROOT == 0)); then
     stop "$PYTHON lacks the module venv, and only root may install it." \
-      "Ask for:   apt-get install python3-venv"
+      "Ask for:   apt-get install python3.11-venv"
   fi
-  install_packages python3-venv
+  install_packages python3.11-venv
 }
 
 ensure_test_packages() {
@@ -123,20 +148,25 @@ ensure_venv() { # ensure_venv EXTRAS: again only when pyproject.toml or the Pyth
       return
     fi
   done
-  if [[ -e $VENV && ! -w $VENV ]]; then
-    stop "$VENV belongs to another user." "Run this as that user, or remove it:   sudo rm -r $VENV"
+  if [[ ! -w . || (-e $VENV && ! -w $VENV) ]]; then
+    stop "you may not write to $VENV in this folder; it belongs to another user." \
+      "Run this as that user, or clone the repository for yourself."
   fi
   if ! "$VENV/bin/python" -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
-    say "virtual environment in $VENV, with $PYTHON"
     rm -rf "$VENV"
-    "$PYTHON" -m venv "$VENV"
+    step "a virtual environment in $VENV, with $PYTHON" "$PYTHON" -m venv "$VENV" || show_log_and_stop \
+      "Python could not make a virtual environment; its last words stand above."
   fi
-  say "pip install -e .[$1] (the first time takes a minute)"
-  "$VENV/bin/python" -m pip install --quiet --no-input --disable-pip-version-check \
-    --root-user-action ignore --retries 5 --timeout 30 --editable ".[$1]" ||
-    stop "pip could not install the Python packages; its words stand above." \
-      "Without a network: give pip a mirror by PIP_INDEX_URL, or packages by PIP_FIND_LINKS."
+  step "pip install --editable .[$1]" \
+    "$VENV/bin/python" -m pip install --no-input --disable-pip-version-check --progress-bar off \
+    --root-user-action ignore --retries 5 --timeout 30 --editable ".[$1]" || show_log_and_stop \
+    "pip could not install the Python packages; its last words stand above." \
+    "No way to PyPI?   Name a mirror by PIP_INDEX_URL, or a folder of packages by PIP_FIND_LINKS."
   printf '%s' "$wanted" >"$VENV/.set-up-$PROFILE"
+}
+show_log_and_stop() {
+  tail -n 15 "$LOG" >&2
+  stop "$@"
 }
 
 [[ $PROFILE == demo || $PROFILE == test ]] || stop "there is no profile $PROFILE: give demo or test"
@@ -146,8 +176,9 @@ ROOT=
 if ROOT=$(as_root); then
   HAS_ROOT=1
 fi
-APT_LOG=$(mktemp)
-trap 'rm -f "$APT_LOG"' EXIT
+TICKER=
+LOG=$(mktemp)
+trap 'stop_ticker; rm -f "$LOG"' EXIT
 
 PYTHON=$(find_python)
 ensure_venv_module
@@ -157,4 +188,4 @@ else
   ensure_test_packages
   ensure_venv sim,dev
 fi
-say "set up for make $PROFILE"
+if ((SECONDS)); then say "set up for make $PROFILE in $SECONDS s"; fi

@@ -1,7 +1,7 @@
 """One call that lives: its inbox and task, and its commands carried out one after another."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
@@ -33,6 +33,8 @@ log = structlog.get_logger()
 
 INBOX_EVENTS = 256
 """More events than that waiting in one call is a flood; the call is ended as a fault."""
+RELAY_LIMIT_S = 8.0
+"""A driver that has said nothing after this is given up; each has a shorter limit of its own."""
 
 _TONES = {
     do.Tone.OPENED: tones.opened,
@@ -107,6 +109,7 @@ class ActiveCall:
         self._legs: dict[LegId, ResidentLegs] = {}
         self._offered: dict[LegId, PanelMedia] = {}
         """Media of further presses, until the call has decided about them."""
+        self._is_screen_on = False
 
     def begin(self, media: PanelMedia, button: str) -> None:
         """Carry out the first commands, before any task switch: the visitor waits for them.
@@ -162,11 +165,15 @@ class ActiveCall:
             self._carry_out(self._call.end(reason))
         except Exception:
             log.exception("call.not_ended", **self._loggable())
-            for leg_id, port in self._legs.items():
-                port.end(leg_id, reason)
-            self._ports.panels.end(self.panel_leg, reason)
         if not self.is_closed:
             self._close(reason)
+
+    def unheard(self) -> list[ev.Event]:
+        """Take the events that came too late for this call."""
+        events = []
+        while not self._inbox.empty():
+            events.append(self._inbox.get_nowait())
+        return events
 
     async def _next_event(self) -> ev.Event:
         try:
@@ -182,10 +189,32 @@ class ActiveCall:
     def _close(self, reason: EndReason) -> None:
         self.is_closed = True
         self._step(Hop.HANG_UP, reason.value)
-        for leg_id in self._offered:  # presses that came too late for a decision
-            self._ports.panels.end(leg_id, reason)
+        self._sweep(reason)
         self.facts.bridge.close()
         self._owner.closed(self)
+        if not self._inbox.full():
+            self._inbox.put_nowait(ev.TimePassed())  # so that `run` returns now
+
+    def _sweep(self, reason: EndReason) -> None:
+        """End what is left: presses that were not decided about, and all that a fault spared.
+
+        The machine takes a leg for ended that a fault in between kept from being told.
+        """
+        for leg_id, port in self._legs.items():
+            self._surely(port.end, leg_id, reason)
+        for leg_id in (self.panel_leg, *self._offered):
+            self._surely(self._ports.panels.end, leg_id, reason)
+        if self._is_screen_on:
+            show = self._ports.screens.show
+            panel_id = self.facts.panel.panel_id
+            self._surely(show, panel_id, self.facts.call_id, PanelState.ENDED, reason)
+
+    def _surely(self, act: Callable[..., None], *facts: object) -> None:
+        """Do one thing of the clean-up; whatever goes wrong, the next one follows."""
+        try:
+            act(*facts)
+        except Exception:
+            log.exception("call.not_ended", **self._loggable())
 
     # -- commands ----------------------------------------------------------------------------
 
@@ -256,6 +285,7 @@ class ActiveCall:
                 self._step(Hop.REFUSED, f"another press: {reason.value}")
             case do.ShowPanel(state, end_reason):
                 panel_id = self.facts.panel.panel_id
+                self._is_screen_on = state is not PanelState.ENDED
                 ports.screens.show(panel_id, self.facts.call_id, state, end_reason)
                 if state is PanelState.TALKING:
                     self._step(Hop.CONNECTED, "sound both ways")
@@ -277,9 +307,11 @@ class ActiveCall:
             case do.QuietLeg(leg_id):
                 self._legs[leg_id].quiet(leg_id)
             case do.CancelLeg(leg_id, reason):
+                self._step(Hop.CANCELLED, reason.value, leg=leg_id)
                 self._legs[leg_id].cancel(leg_id, reason)
                 self.facts.bridge.detach(leg_id)
             case do.EndLeg(leg_id, reason):
+                self._step(Hop.HANG_UP, reason.value, leg=leg_id)
                 self._legs[leg_id].end(leg_id, reason)
                 self.facts.bridge.detach(leg_id)
 
@@ -365,7 +397,11 @@ async def pulse(
     driver = ports.relays.get(type(door.relay))
     if driver is None:
         return RelayResult(RelayOutcome.FAILED, "this door's kind of relay is not set up")
-    return await driver.pulse(door.relay, door.pulse_ms, command_id, call_id)
+    try:
+        async with asyncio.timeout(RELAY_LIMIT_S):
+            return await driver.pulse(door.relay, door.pulse_ms, command_id, call_id)
+    except TimeoutError:
+        return RelayResult(RelayOutcome.UNKNOWN, "the door did not answer")
 
 
 def _door_event(command_id: CommandId, result: RelayResult) -> ev.Event:

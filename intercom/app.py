@@ -6,6 +6,7 @@ import gc
 import itertools
 import secrets
 import signal
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -38,7 +39,11 @@ from intercom.routing.directory import Directory, HttpRelay, PanelLinkRelay
 from intercom.routing.ids import DoorId, PanelId
 from intercom.routing.limits import Limits
 from intercom.settings import Settings, SipDigest
-from intercom.settings.addresses import advertised_address, advertised_media_address
+from intercom.settings.addresses import (
+    advertised_address,
+    advertised_media_address,
+    media_bind_address,
+)
 from intercom.sip.address import Address
 from intercom.sip.digest import BOTH, MD5_ALONE
 from intercom.sip.endpoint import Endpoint, EndpointConfig
@@ -53,6 +58,8 @@ from intercom.web.signaling import AppHub
 log = structlog.get_logger()
 
 CHECK_BUILDING = "`intercom check-building` says where and what"
+NAMES_AT_START_S = 2.0
+"""How long the start waits for trunks' and phones' names; they are looked up again by a task."""
 FORGET_TRACES_S = 60.0
 COLLECT_GARBAGE_S = 1.0
 FULL_COLLECTIONS = 60
@@ -137,8 +144,9 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
         try:
             yield service
         finally:
+            calls = service.switchboard.calls
             service.switchboard.end_all(EndReason.SHUTTING_DOWN)
-            await asyncio.sleep(STOP_GRACE_S if service.switchboard.calls else 0)
+            await asyncio.sleep(STOP_GRACE_S if calls else 0)
             await stack.aclose()
             for task in asyncio.all_tasks():
                 if task.get_name().startswith("service "):
@@ -172,7 +180,7 @@ async def _build(
         token=token,
     )
     transport = SipTransport(endpoint, settings.sip_host, settings.sip_port)
-    pool = PortPool(settings.media_host, settings.rtp_port_first, settings.rtp_port_last)
+    pool = PortPool(media_bind_address(settings), settings.rtp_port_first, settings.rtp_port_last)
     panel_legs = SipPanelLegs(
         transport,
         pool,
@@ -183,7 +191,7 @@ async def _build(
         post=switchboard.post,
     )
     transport.on_invite = panel_legs.invite_received
-    resolver = Resolver()
+    resolver = Resolver(socket.AF_INET6 if ":" in settings.sip_host else socket.AF_INET)
     phone_legs = SipPhoneLegs(
         transport,
         pool,
@@ -218,7 +226,6 @@ async def _build(
     panel_link = PanelLinkHub(
         key=load_or_create_key(settings.state_dir / "panel-link.key"), directory=directory
     )
-    stack.callback(panel_link.close)
     http_relays = await stack.enter_async_context(HttpRelayDriver(settings.relay_ca_file))
     switchboard.start(
         tasks,
@@ -243,7 +250,10 @@ async def _build(
         clock=loop.time,
     )
     site.router.add_get("/panel-link", panel_link.handle)
-    await resolver.refresh(building.directory)
+    site.on_shutdown.append(panel_link.stop)
+    with contextlib.suppress(TimeoutError):  # the service starts without DNS, too
+        async with asyncio.timeout(NAMES_AT_START_S):
+            await resolver.refresh(building.directory)
     await stack.enter_async_context(transport)
     await _serve_http(settings, site, stack)
     service = Service(settings, building, switchboard, trace, panel_link, hub)
@@ -278,7 +288,7 @@ def _prepare_sounds() -> None:
 
 
 def _open_mux(settings: Settings, advertised: str) -> MuxPort:
-    host, port = settings.media_host, settings.webrtc_port
+    host, port = media_bind_address(settings), settings.webrtc_port
     try:
         return MuxPort.open(host, port, [advertised])
     except MediaError as error:

@@ -45,6 +45,7 @@ class Switchboard:
         self._tasks: asyncio.TaskGroup
         self._by_panel: dict[PanelId, ActiveCall] = {}
         self._by_leg: dict[LegId, ActiveCall] = {}
+        self._is_stopping = False
 
     def start(self, tasks: asyncio.TaskGroup, ports: Ports) -> None:
         """Begin to take presses; `tasks` owns every call's task from now on."""
@@ -67,12 +68,14 @@ class Switchboard:
         picture: NegotiatedVideo | None,
     ) -> EndReason | None:
         """Take a press, with the panel's leg and its media; a reason back means: refused."""
+        if self._is_stopping:
+            return EndReason.SHUTTING_DOWN
         if panel.doorbell_of(button) is None:
             return EndReason.NO_SUCH_BUTTON
         brought = PanelMedia(media, picture)
         active = self._by_panel.get(panel.panel_id)
         if active is None:
-            self._start_call(panel, button, leg_id, brought)
+            self._start_call(panel.panel_id, button, leg_id, brought)
         else:
             self.claim(leg_id, active)
             active.press_again(leg_id, button, brought)
@@ -96,7 +99,8 @@ class Switchboard:
         return await pulse(self._ports, door, CommandId(f"test-{self._token(16)}"), None)
 
     def end_all(self, reason: EndReason) -> None:
-        """End every call at once, such as when the service stops."""
+        """End every call at once and take no more: the service stops."""
+        self._is_stopping = True
         for active in list(self._by_panel.values()):
             active.abort(reason)
 
@@ -114,31 +118,38 @@ class Switchboard:
         """Forget a call, and begin the next one if a press of another button ended it."""
         for leg_id in [leg for leg, owner in self._by_leg.items() if owner is call]:
             del self._by_leg[leg_id]
-        panel = call.facts.panel
-        del self._by_panel[panel.panel_id]
+        panel_id = call.facts.panel.panel_id
+        del self._by_panel[panel_id]
         if call.anew is not None:
             press, media = call.anew
-            self._start_call(panel, press.button, press.panel_leg, media)
+            self._start_call(panel_id, press.button, press.panel_leg, media)
+            for event in call.unheard():
+                if isinstance(event, ev.PanelLeft):  # the visitor went away at once
+                    self.post(event.panel_leg, event)
 
     # -- one call's beginning ------------------------------------------------------------------
 
-    def _start_call(self, panel: Panel, button: str, leg_id: LegId, media: PanelMedia) -> None:
+    def _start_call(self, panel_id: PanelId, button: str, leg_id: LegId, media: PanelMedia) -> None:
         try:
-            active = self._make_call(panel, button, leg_id, media)
+            active = self._make_call(panel_id, button, leg_id, media)
         except KeyError:  # the building was loaded again and lacks what this press leads to
             log.warning("call.without_directory", remedy="press again")
             self._ports.panels.end(leg_id, EndReason.NO_SUCH_BUTTON)
             return
-        self._by_panel[panel.panel_id] = active
+        self._by_panel[panel_id] = active
         self.claim(leg_id, active)
         active.begin(media, button)
         if not active.is_closed:
             self._tasks.create_task(active.run(), name=f"call {active.facts.call_id}")
 
-    def _make_call(self, panel: Panel, button: str, leg_id: LegId, media: PanelMedia) -> ActiveCall:
+    def _make_call(
+        self, panel_id: PanelId, button: str, leg_id: LegId, media: PanelMedia
+    ) -> ActiveCall:
         directory = self._directory()
+        panel = directory.panels[panel_id]
         doorbell_id = panel.doorbell_of(button)
-        assert doorbell_id is not None, "press() has looked"
+        if doorbell_id is None:
+            raise KeyError(button)
         doorbell = directory.doorbells[doorbell_id]
         facts = CallFacts(
             call_id=CallId(self._token(12)),

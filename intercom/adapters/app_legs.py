@@ -6,7 +6,7 @@ An app's command counts only from the log-in that was rung, for the leg that it 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import structlog
@@ -25,6 +25,9 @@ from intercom.trace import Hop, Trace
 
 log = structlog.get_logger()
 
+MAX_COMMANDS = 100
+"""To open, a leg; a call opens three times."""
+
 
 class _State(Enum):
     RINGING = "ringing"
@@ -42,7 +45,10 @@ class _AppLeg:
     media: WebRtcLeg
     state: _State = _State.RINGING
     has_answer: bool = False
-    is_online: bool = True
+    lost: str = ""
+    """Why its sound and picture are lost, once they are."""
+    open_ids: set[str] = field(default_factory=set)
+    """Of the commands so far: the same one again, sent after a lost connection, opens nothing more."""
 
 
 class AppLegs:
@@ -140,6 +146,8 @@ class AppLegs:
         match message.get("type"):
             case "answer_sdp":
                 self._answer_sdp(leg, message.get("sdp"))
+            case "accept" if leg.state is _State.RINGING and leg.lost:
+                self._fail(leg, leg.lost)  # nobody would hear anything: the others ring on
             case "accept" if leg.state is _State.RINGING:
                 leg.state = _State.ACCEPTED
                 self._step(leg, Hop.ANSWER, "the app answered")
@@ -148,8 +156,7 @@ class AppLegs:
                 self._step(leg, Hop.DECLINED, "declined on the app")
                 self._leave(leg, ev.LegDeclined(leg.leg_id), EndReason.DECLINED)
             case "open":
-                self._step(leg, Hop.KEY, "the app asked to open")
-                self._post(leg.leg_id, ev.OpenRequested(leg.leg_id))
+                self._open(leg, str(message.get("id")))
             case "hang_up":
                 self._leave(leg, ev.LegEnded(leg.leg_id), EndReason.RESIDENT_HUNG_UP)
             case _:  # a repeated accept or decline: the first one counts
@@ -158,10 +165,15 @@ class AppLegs:
     def device_offline(self, target: AppTarget) -> None:
         """Note a lost connection: what rang there fails; talk goes on as long as its sound does."""
         for leg in list(self._legs.values()):
-            if leg.target == target:
-                leg.is_online = False
-                if leg.state is _State.RINGING:
-                    self._fail(leg, "the app lost its connection")
+            if leg.target == target and leg.state is _State.RINGING:
+                self._fail(leg, "the app lost its connection")
+
+    def _open(self, leg: _AppLeg, command: str) -> None:
+        if command in leg.open_ids or len(leg.open_ids) >= MAX_COMMANDS:
+            return
+        leg.open_ids.add(command)
+        self._step(leg, Hop.KEY, "the app asked to open")
+        self._post(leg.leg_id, ev.OpenRequested(leg.leg_id))
 
     def _answer_sdp(self, leg: _AppLeg, sdp: object) -> None:
         if leg.has_answer or not isinstance(sdp, str):
@@ -179,16 +191,17 @@ class AppLegs:
         if leg.leg_id not in self._legs:
             return
         self._step(leg, Hop.FAULT, f"app media: {cause}")
-        if leg.state is _State.CONNECTED:
+        leg.lost = cause
+        if leg.state is not _State.RINGING:
             self._fail(leg, cause)
         else:  # the door can still be opened and the phone still rings
             self._send(leg, {"type": "picture", "state": "lost", "cause": cause})
 
     def _fail(self, leg: _AppLeg, cause: str) -> None:
         self._step(leg, Hop.FAULT, cause)
-        event: ev.Event = ev.LegFailed(leg.leg_id, LegFailure.UNREACHABLE)
-        if leg.state is _State.CONNECTED:
-            event = ev.LegEnded(leg.leg_id)
+        event: ev.Event = ev.LegEnded(leg.leg_id)
+        if leg.state is _State.RINGING:
+            event = ev.LegFailed(leg.leg_id, LegFailure.UNREACHABLE)
         self._leave(leg, event, EndReason.FAULT, cause)
 
     def _leave(self, leg: _AppLeg, event: ev.Event, reason: EndReason, text: str = "") -> None:

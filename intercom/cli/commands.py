@@ -265,14 +265,23 @@ def _relay_words(result: Mapping[str, Any]) -> tuple[str, bool]:
     cause = str(result["cause"])
     match result["outcome"]:
         case "opened":
-            current = f", coil {result['coil_ma']} mA" if result["coil_ma"] is not None else ""
-            return f"opened: measured {result['on_ms']} ms{current}", True
+            return f"opened: measured {_measured(result)}", True
         case "sent":
             return "sent: the relay took the command and measures nothing: look at the door", True
         case "unknown":
             return f"unknown: {cause or 'no answer in time'}: look at the door", False
         case _:
             return f"failed: {cause or 'it did not open'}", False
+
+
+def _measured(result: Mapping[str, Any]) -> str:
+    """Say what a relay has told of itself; most tell it as soon as they draw current."""
+    facts = []
+    if result["on_ms"]:
+        facts.append(f"{result['on_ms']} ms")
+    if result["coil_ma"] is not None:
+        facts.append(f"coil {result['coil_ma']} mA")
+    return ", ".join(facts) or "by its contact"
 
 
 def _flat(value: object) -> str:

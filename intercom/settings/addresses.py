@@ -24,6 +24,18 @@ def advertised_media_address(settings: Settings) -> str:
     return advertised_address(settings) if is_any else host
 
 
+def media_bind_address(settings: Settings) -> str:
+    """Say where sound and picture are received: where we say that they are, if that is ours.
+
+    A socket that is bound to every address answers from whichever is nearest to the peer. On a
+    machine with several, ICE and strict panels drop what comes from another than was advertised.
+    """
+    advertised = (
+        settings.media_host if settings.public_address else advertised_media_address(settings)
+    )
+    return settings.media_host if ipaddress.ip_address(advertised).is_loopback else advertised
+
+
 def _own_address(any_host: str) -> str:
     """Ask the kernel which address it would use toward elsewhere; nothing is sent."""
     is_v6 = ":" in any_host

@@ -84,8 +84,9 @@ class Endpoint:
         content_type: str = "application/sdp",
         credentials: Credentials | None = None,
         headers: Sequence[tuple[str, str]] = (),
+        silence_s: float | None = None,
     ) -> DialogId:
-        """Call `target`; ends in InviteAnswered or InviteFailed.
+        """Call `target`; ends in InviteAnswered or InviteFailed: 408 after `silence_s` of silence.
 
         Challenges are answered once with `credentials`. ACKs go out by themselves. Of several
         2xx the first wins; the others are acknowledged and hung up.
@@ -113,7 +114,7 @@ class Endpoint:
         digest = DigestClient(credentials, core.token) if credentials else None
         usage = ClientUsage(core, draft, destination, local_tag, digest)
         usage.contact = fields[0][1]
-        usage.start(now)
+        usage.start(now, silence_s)
         return usage.id
 
     def cancel(self, dialog: DialogId, now: float, reason: str = "") -> None:

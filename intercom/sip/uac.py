@@ -72,9 +72,20 @@ class ClientUsage(InviteUsage):
         self._give_up: Alarm | None = None
         self._is_lingering = False
 
-    def start(self, now: float) -> None:
-        """Send the INVITE."""
+    def start(self, now: float, silence_s: float | None = None) -> None:
+        """Send the INVITE; a peer that says nothing at all for `silence_s` has failed."""
         self._request.send(now)
+        if silence_s is not None:
+            self.core.timers.start(now + silence_s, self._check_silence)
+
+    def _check_silence(self, now: float) -> None:
+        """Fail; should the peer wake up after all, it is cancelled."""
+        transaction = self._request.transaction
+        if self.is_over or transaction is None or transaction.state is not State.TRYING:
+            return
+        if not self._is_cancelling:
+            self.cancel(now)
+            self._finish(408, "Request Timeout", is_local=True)
 
     def _next_cseq(self) -> int:
         self._cseq += 1

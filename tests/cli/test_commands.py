@@ -189,6 +189,16 @@ async def test_what_a_panel_sends_cannot_steer_the_terminal(service):
             'Door "main": opened: measured 2998 ms, coil 121 mA',
             ExitCode.DONE,
         ),
+        (
+            RelayResult(RelayOutcome.OPENED, on_ms=0, coil_ma=180),
+            'Door "main": opened: measured coil 180 mA',
+            ExitCode.DONE,
+        ),
+        (
+            RelayResult(RelayOutcome.OPENED, on_ms=0, coil_ma=None),
+            'Door "main": opened: measured by its contact',
+            ExitCode.DONE,
+        ),
         (RelayResult(RelayOutcome.SENT), 'Door "main": sent: the relay took', ExitCode.DONE),
         (RelayResult(RelayOutcome.UNKNOWN), "unknown: no answer in time", ExitCode.NOT_DONE),
         (

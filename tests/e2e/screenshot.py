@@ -19,7 +19,7 @@ PANEL_SIZE = (1280, 900)
 SETTLE_MS = 1500
 """Until the picture is sharp and every transition is over."""
 # The simulated camera's test clocks, in a corner and at the lower edge, are left out.
-PHONE_CROP = ("scale(1.1)", "85% 60%")
+PHONE_CROP = ("scale(1.17)", "50% 10%")
 STATION_CROP = ("scale(1.2)", "50% 75%")
 
 

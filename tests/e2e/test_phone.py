@@ -1,6 +1,5 @@
 """An ordinary phone takes the call, or a machine, or nobody: what opens, and what is said to whom."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,14 @@ from aiohttp import web
 from firmware_sim.process import control_server
 from intercom.demo.breaks import OTHER_CALLER_ID, WRONG
 from intercom.demo.stage import CALLER_ID, NUMBER, Plan
-from intercom.demo.verdict import AT_LEAST, OPENED_HZ, OPENED_MIN_MS, RESIDENT_HZ, VISITOR_HZ
+from intercom.demo.verdict import (
+    AT_LEAST,
+    OPENED_HZ,
+    OPENED_MIN_MS,
+    RESIDENT_HZ,
+    SETTLE_MS,
+    VISITOR_HZ,
+)
 from tests.e2e.conftest import OpenPlay
 from tests.e2e.play import NO_PHONE, Play, now_ms
 
@@ -54,7 +60,7 @@ async def test_key_4_accepts_without_opening_and_key_5_opens_once_with_tones_for
         await play.at("resident", "ended")
         assert (await play.call("resident"))["ended_reason"] == "answered elsewhere"
 
-        from_ms = now_ms()
+        from_ms = now_ms() + SETTLE_MS  # the key is still down
         await wait_ms(play, from_ms + TALK_MS + LATEST_MS)
         at_door, at_phone = await play.heard("panel"), await play.heard("phone")
         assert at_door.share(RESIDENT_HZ, from_ms, from_ms + TALK_MS) >= AT_LEAST
@@ -110,7 +116,7 @@ async def test_an_announcement_and_a_machine_that_say_5_open_nothing_and_are_lef
         assert heard.share(425, play.pressed_ms, answered_ms) > 0
 
         call = await play.ended_at_panel(within_s=ACCEPT_S + 15)
-        assert call["states"][-1]["reason"] == "not accepted"
+        assert "not accepted" in (await play.intercom("trace")).out
         assert call["states"][-1]["text"] == "Nobody answers"
         carrier = (await play.carrier_calls())[0]
         assert carrier["result"] == "machine"
@@ -126,7 +132,7 @@ class Refusal:
     fault: str | None
     told: str
     text: str
-    log_event: str | None = None
+    log_event: str = ""
     remedy: str = ""
     plan: Plan = field(default_factory=Plan)
 
@@ -174,11 +180,9 @@ async def test_a_call_that_the_carrier_refuses_is_a_clear_word_to_visitor_and_op
 
         assert call["ended"] == {"status": 480, "reason": refusal.told}
         assert call["states"][-1]["text"] == refusal.text
-        errors = log_lines(play, "error")
-        assert [each["event"] for each in errors] == (
-            [refusal.log_event] if refusal.log_event else []
-        )
-        assert all(refusal.remedy in each["remedy"] for each in errors)
+        errors = logged_errors(play)
+        assert len(errors) == (1 if refusal.log_event else 0)
+        assert all(refusal.log_event in line and refusal.remedy in line for line in errors)
         assert play.journal() == []
 
 
@@ -194,7 +198,7 @@ async def test_no_trunk_that_may_show_the_caller_id_is_a_clear_word_to_visitor_a
 
         assert call["ended"] == {"status": 480, "reason": "Nobody can be reached"}
         assert call["states"][-1]["text"] == "Nobody can be reached now"
-        assert "add a [[trunk]]" in log_lines(play, "error")[0]["remedy"]
+        assert "add a [[trunk]]" in logged_errors(play)[0]
         assert await play.carrier_calls() == []
 
 
@@ -286,7 +290,6 @@ async def test_a_relay_by_http_is_called_once_and_the_app_is_told_sent_not_opene
             assert play.journal() == []
 
 
-def log_lines(play: Play, level: str) -> list[dict[str, str]]:
-    """Read the router's log, one level of it."""
-    lines = [json.loads(line) for line in play.router_log().splitlines() if line.startswith("{")]
-    return [each for each in lines if each["level"] == level]
+def logged_errors(play: Play) -> list[str]:
+    """Read what the router wants an operator to act upon."""
+    return [line for line in play.router_log().splitlines() if "[error" in line]

@@ -18,7 +18,7 @@ from argon2 import PasswordHasher
 
 from intercom.demo.processes import Child, start
 from tests.firmware_sim.boxes import Box, box
-from tests.interop.machine import free_port, free_tcp_port
+from tests.interop.machine import free_ports, free_tcp_port
 
 CALLER_ID = "+4723506953"
 NUMBER = "+4790000001"
@@ -78,6 +78,7 @@ class House:
     numbers: tuple[str, ...] = ()
     """One resident each, in this order."""
     trunk: tuple[str, int] | None = None
+    second_trunk: tuple[str, int] | None = None
     sip_phone: str = ""
     app_stage_s: float = 20.0
     phone_stage_s: float = 20.0
@@ -102,7 +103,7 @@ class House:
                 _table("[doorbell]", id="bell", name="Bell", residents=usernames)
                 + f"app_stage_s = {self.app_stage_s}\nphone_stage_s = {self.phone_stage_s}\n",
                 *residents,
-                self._trunk(),
+                self._trunks(),
             )
         )
 
@@ -119,11 +120,13 @@ class House:
             fields["sip_phones"] = [self.sip_phone]
         return _table("[resident]", **fields)
 
-    def _trunk(self) -> str:
-        if self.trunk is None:
-            return ""
+    def _trunks(self) -> str:
         own = {"username": TRUNK_USER, "password": TRUNK_PASSWORD, "caller_ids": [CALLER_ID]}
-        return _table("[trunk]", id="carrier", address=f"{self.trunk[0]}:{self.trunk[1]}", **own)
+        places = [place for place in (self.trunk, self.second_trunk) if place is not None]
+        return "\n".join(
+            _table("[trunk]", id=f"carrier-{index}", address=f"{host}:{port}", **own)
+            for index, (host, port) in enumerate(places, start=1)
+        )
 
 
 class Router:
@@ -131,7 +134,8 @@ class Router:
 
     def __init__(self, house: House, *, folder: Path, door: Door) -> None:
         self.house = house
-        self.sip = (house.host, free_port(house.host))
+        self._first_port = free_ports(house.host, 4 + RTP_PORTS)
+        self.sip = (house.host, self._first_port)
         self.app_url = f"http://{HOST}:{free_tcp_port(HOST)}"
         self._folder = folder
         self._door = door
@@ -160,8 +164,7 @@ class Router:
         return (self._folder / "router.log").read_text()
 
     def _settings(self) -> dict[str, str]:
-        host, rtp_first = self.house.host, free_port(self.house.host)
-        rtp_first = min(rtp_first, 65_000 - RTP_PORTS)
+        host, rtp_first = self.house.host, self._first_port + 4
         return {
             "INTERCOM_CALLER_ID": CALLER_ID,
             "INTERCOM_STATE_DIR": str(self._folder / "state"),
@@ -172,7 +175,7 @@ class Router:
             "INTERCOM_MEDIA_HOST": host,
             "INTERCOM_RTP_PORT_FIRST": str(rtp_first),
             "INTERCOM_RTP_PORT_LAST": str(rtp_first + RTP_PORTS - 1),
-            "INTERCOM_WEBRTC_PORT": str(free_port(host)),
+            "INTERCOM_WEBRTC_PORT": str(self._first_port + 2),
             **self.house.settings,
         }
 

@@ -20,6 +20,8 @@ STOP_S = 3.0
 CALL_S = 30.0
 POLL_S = 0.02
 SUBNET_TRIES = 20
+EPHEMERAL_FIRST = 32_768
+"""Linux ip_local_port_range: from here up other sockets take ports as they come."""
 
 
 class ChildProcess:
@@ -137,6 +139,15 @@ def free_port(host: str) -> int:
             if probe.getsockname()[1] % 2 == 0:
                 return int(probe.getsockname()[1])
     raise AssertionError("no free even port")
+
+
+def free_ports(host: str, count: int) -> int:
+    """Find the even first of so many UDP ports that nobody uses, none of them an ephemeral one."""
+    for _ in range(100):
+        first = 20_000 + 2 * secrets.randbelow((EPHEMERAL_FIRST - 20_000 - count) // 2)
+        if not any(is_bound((host, port)) for port in range(first, first + count)):
+            return first
+    raise AssertionError("no free ports")
 
 
 def free_tcp_port(host: str) -> int:

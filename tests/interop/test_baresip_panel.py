@@ -11,6 +11,7 @@ from firmware_sim.sip_socket import SipSocket, open_sip_socket, token
 from intercom.media import g711, rtp
 from intercom.media.tones import tone_share
 from intercom.sip.address import Address
+from intercom.sip.digest import MD5_ALONE
 from intercom.sip.endpoint import Endpoint, EndpointConfig
 from intercom.sip.events import (
     BindingChanged,
@@ -75,9 +76,8 @@ class Station:
 @contextlib.asynccontextmanager
 async def station_and_panel(folder: Path) -> AsyncIterator[tuple[Station, Baresip]]:
     def build(local: Address) -> Endpoint:
-        # baresip 1.0.0 gives up at a SHA-256 challenge, even when one with MD5 comes with it
         passwords = {"panel": "secret"}
-        config = EndpointConfig(local=local, password_of=passwords.get, digest_md5_only=True)
+        config = EndpointConfig(local, password_of=passwords.get, digest_algorithms=MD5_ALONE)
         return Endpoint(config, token=token)
 
     events: asyncio.Queue[SipEvent] = asyncio.Queue()

@@ -22,7 +22,11 @@ RESIDENT_HZ = 1000
 RINGBACK_HZ = 425
 TALK_S = 2.0
 STEP_S = 8.0
+PROMPT_S = 2.0
+"""The spoken name of the door, which a phone hears first."""
 HALF_SECOND_BYTES = 8_000
+PREVIEW_MS = 500
+"""Requirement B2."""
 
 
 @dataclass(slots=True)
@@ -102,6 +106,7 @@ async def test_it_rings_with_picture_talks_both_ways_and_opens_its_http_door(
         call, heard_by_visitor = await at.reached("ended_ms"), at.panel.heard()
 
     assert call["has_picture"]
+    assert call["first_frame_ms"] - call["ring_ms"] <= PREVIEW_MS
     assert call["ended_reason"] == "visitor left"
     assert call["opened_ms"] is None, "an HTTP relay only says that it was sent"
     assert at.door.openings == 1
@@ -120,6 +125,78 @@ async def test_it_is_hung_up_on_when_the_resident_ends_the_call(tmp_path: Path) 
         await at.app.post("/api/hang_up")
 
         await at.panel.event("CALL_CLOSED", limit_s=3.0)
+
+
+async def test_it_is_forgotten_when_the_visitor_gives_up(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await at.press()
+        await at.panel.hang_up()
+
+        call = await at.reached("ended_ms")
+
+    assert call["ended_reason"] == "visitor left"
+
+
+async def test_it_may_hold_the_call_and_take_it_up_again(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await at.press()
+        await at.app.post("/api/accept")
+        await at.panel.event("CALL_ESTABLISHED")
+        await at.panel.command("hold")
+        await asyncio.sleep(TALK_S)
+        on_hold = await at.app.get("/api/heard.wav")
+        await at.panel.command("resume")
+        await asyncio.sleep(TALK_S)
+        resumed = await at.app.get("/api/heard.wav")
+        call = (await at.app.get("/api/state"))["call"]
+
+    assert call["phase"] == "talking"
+    assert tone_share(on_hold[-HALF_SECOND_BYTES:], PANEL_HZ) < 0.1
+    assert tone_share(resumed[-HALF_SECOND_BYTES:], PANEL_HZ) > 0.9
+
+
+async def test_it_talks_to_another_baresip_on_the_desk_which_presses_5(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        namespace = await stack.enter_async_context(Namespace())
+        door = await stack.enter_async_context(Door())
+        desk = await stack.enter_async_context(
+            Baresip(
+                namespace,
+                folder=tmp_path,
+                server=(namespace.host, 5060),
+                username="desk",
+                password="",
+                is_registering=False,
+                is_answering=True,
+                has_video=False,
+                tone_hz=RESIDENT_HZ,
+            )
+        )
+        house = House(host=namespace.host, sip_phone=f"sip:desk@{namespace.guest}:{desk.sip_port}")
+        router = await stack.enter_async_context(Router(house, folder=tmp_path, door=door))
+        panel = await stack.enter_async_context(
+            Baresip(
+                namespace,
+                folder=tmp_path,
+                server=router.sip,
+                username=PANEL,
+                password=PANEL_PASSWORD,
+                audio_codec="PCMU",
+            )
+        )
+        await panel.registered()
+        await panel.dial(f"sip:{BUTTON}@{router.sip[0]}:{router.sip[1]}")
+        await panel.event("CALL_ESTABLISHED")
+        await asyncio.sleep(TALK_S + PROMPT_S)
+        at_panel, at_desk = panel.heard(), desk.heard()
+        await desk.command("sndcode", "5")
+        await asyncio.sleep(TALK_S)
+        await desk.hang_up()
+        await panel.event("CALL_CLOSED", limit_s=3.0)
+
+    assert loudest_share(at_panel, RESIDENT_HZ) > 0.9
+    assert loudest_share(at_desk, PANEL_HZ) > 0.9
+    assert door.openings == 1
 
 
 async def test_it_needs_no_password_where_its_address_is_allowed(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 from tests.firmware_sim.boxes import Box
 from tests.interop.house import (
     BUTTON,
+    HOST,
     NUMBER,
     SECOND_NUMBER,
     TRUNK_PASSWORD,
@@ -24,7 +26,7 @@ from tests.interop.house import (
     app_of,
     panel_of,
 )
-from tests.interop.machine import POLL_S
+from tests.interop.machine import POLL_S, free_port
 from tests.interop.strangers import Sipp
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
@@ -140,6 +142,52 @@ async def test_a_phone_that_never_answers_is_cancelled_when_its_time_is_over(
         await at.sipp_is_content()
 
     assert (ended["status"], ended["reason"]) == (480, "Nobody answers")
+
+
+async def test_a_dead_trunk_is_given_up_in_time_and_the_next_one_calls(tmp_path: Path) -> None:
+    def make(phone: Sipp) -> House:
+        nobody = (HOST, free_port(HOST))
+        return House(numbers=(NUMBER,), trunk=nobody, second_trunk=phone.address)
+
+    async with scene("phone_presses_5_by_info", tmp_path, make=make) as at:
+        await at.press()
+        await opened_once(at)
+        await at.panel.post("/api/cancel")
+        await at.sipp_is_content()
+        assert "trunk.unreachable" in at.router.log()
+
+
+async def test_a_trunk_without_a_free_line_is_passed_over(tmp_path: Path) -> None:
+    async with (
+        Sipp("trunk_is_full", folder=tmp_path) as full,
+        scene(
+            "phone_presses_5_by_info",
+            tmp_path,
+            make=lambda phone: House(
+                numbers=(NUMBER,), trunk=full.address, second_trunk=phone.address
+            ),
+        ) as at,
+    ):
+        await at.press()
+        await opened_once(at)
+        await at.panel.post("/api/cancel")
+        await at.sipp_is_content()
+        assert await full.ended() == 0, full.errors()
+
+
+async def test_with_no_trunk_alive_the_panel_is_told_that_nobody_can_be_reached(
+    tmp_path: Path,
+) -> None:
+    def make(_: Sipp) -> House:
+        return House(numbers=(NUMBER,), trunk=(HOST, free_port(HOST)))
+
+    async with scene("phone_is_busy", tmp_path, make=make) as at:
+        pressed_at = time.monotonic()
+        await at.press()
+        ended = await at.ended()
+
+    assert (ended["status"], ended["reason"]) == (480, "Nobody can be reached")
+    assert time.monotonic() - pressed_at < 6.0
 
 
 async def test_digits_before_the_answer_open_nothing(tmp_path: Path) -> None:

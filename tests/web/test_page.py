@@ -6,9 +6,13 @@ import pytest
 
 from intercom.web.connection import Close
 from tests.web.desk import ANNA
-from tests.web.screen import HOLD_MS, LOOKS, open_screen, until
+from tests.web.screen import CHROMIUM, HOLD_MS, LOOKS, open_screen, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium on this machine"),
+]
 
 
 @pytest.mark.parametrize("look", LOOKS, ids="-".join)

@@ -87,6 +87,10 @@ class PanelLinkHub:
                 del self._connections[panel_id]
         return socket
 
+    async def stop(self, _: web.Application) -> None:
+        """Close every connection when the server stops, which otherwise waits for them."""
+        self.close()
+
     def close(self) -> None:
         """Close every connection; the panels dial again."""
         for connection in self._connections.values():

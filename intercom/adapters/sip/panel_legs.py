@@ -105,7 +105,12 @@ class SipPanelLegs:
             return
         self._legs[leg_id] = leg
         self._transport.follow(event.dialog, lambda e: self._dialog_event(leg, e))
-        refusal = self._on_press(panel, event.request_user, leg_id, leg.media, leg.negotiated.video)
+        video = leg.negotiated.video
+        try:
+            refusal = self._on_press(panel, event.request_user, leg_id, leg.media, video)
+        except BaseException:
+            self.end(leg_id, EndReason.FAULT)
+            raise
         if refusal is not None:
             self.end(leg_id, refusal)
 
@@ -128,10 +133,10 @@ class SipPanelLegs:
                 session_id=int(self._token(8), 16),
             )
             answer, negotiated = make_answer(event.body, local)
-        except RemoteProtocolError:
+            media.start(negotiated, signalling_host=event.source.host)
+        except BaseException:
             media.close()
             raise
-        media.start(negotiated, signalling_host=event.source.host)
         return _PanelLeg(leg_id, event.dialog, panel, media, local, answer, negotiated)
 
     def _dialog_event(self, leg: _PanelLeg, event: SipEvent) -> None:

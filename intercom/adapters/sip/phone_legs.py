@@ -8,7 +8,7 @@ import structlog
 
 from intercom.adapters.sip.resolve import Resolver
 from intercom.adapters.sip.transport import SipTransport
-from intercom.errors import MediaError, RemoteProtocolError
+from intercom.errors import LocalProtocolError, MediaError, RemoteProtocolError
 from intercom.media.dtmf import parse_info
 from intercom.media.plain import PlainLeg
 from intercom.media.port import PortPool
@@ -20,7 +20,7 @@ from intercom.routing.directory import Directory, Trunk
 from intercom.routing.events import LegFailure
 from intercom.routing.ids import LegId
 from intercom.routing.plan import PhoneTarget, SipPhoneTarget, Target
-from intercom.sip.address import Address
+from intercom.sip.address import Address, bracketed
 from intercom.sip.endpoint import Credentials
 from intercom.sip.events import (
     DialogEnded,
@@ -67,6 +67,16 @@ _TRUNK_REMEDIES: dict[int, str] = {
 }
 
 
+_SILENCE_S = 4.0
+"""A trunk or phone that says nothing at all for so long, not even 100, is down."""
+
+
+ELSEWHERE = "Call completed elsewhere"
+"""Then a phone shows no missed call (RFC 3326 §3.1). A carrier is told of no other reason: whether a
+door was opened is not for it to know (requirement A12)."""
+_TAKEN_ELSEWHERE = {EndReason.ANSWERED_ELSEWHERE, EndReason.OPENED_ELSEWHERE}
+
+
 @dataclass(slots=True)
 class _PhoneLeg:
     leg_id: LegId
@@ -74,8 +84,10 @@ class _PhoneLeg:
     media: PlainLeg
     offer: bytes
     local: LocalMedia
-    source_host: str
     is_trunk: bool
+    later: list["_Destination"]
+    """The trunks to try if those before are down."""
+    source_host: str = ""
     dialog: DialogId | None = None
     negotiated: Negotiated | None = None
     is_answered: bool = False
@@ -114,7 +126,7 @@ class SipPhoneLegs:
         self._directory = directory
         self._token = token
         self._caller_id = caller_id
-        self._sip_host = sip_host
+        self._sip_host = bracketed(sip_host)
         self._media_host = media_host
         self._media_networks = media_networks
         self._guard = guard
@@ -125,8 +137,8 @@ class SipPhoneLegs:
 
     def ring(self, call: CallFacts, leg_id: LegId, target: Target) -> None:
         """Invite the phone; ends in LegAnswered or LegFailed."""
-        destination = self._destination_of(target)
-        if destination is None or not self._is_affordable(call, leg_id, target):
+        destinations = self._destinations_of(target)
+        if not destinations or not self._is_affordable(call, leg_id, target):
             self._post(leg_id, ev.LegFailed(leg_id, LegFailure.NO_ROUTE))
             return
         try:
@@ -151,22 +163,37 @@ class SipPhoneLegs:
             media,
             make_offer(local),
             local,
-            destination.address.host,
             is_trunk=isinstance(target, PhoneTarget),
+            later=destinations,
         )
         self._legs[leg_id] = leg
+        try:
+            self._invite(leg)
+        except LocalProtocolError:
+            log.exception(
+                "phone.address_unusable", remedy="correct sip_phones in the building file"
+            )
+            self._drop(leg)
+            self._post(leg_id, ev.LegFailed(leg_id, LegFailure.NO_ROUTE))
+            return
+        self._transport.drain()
+
+    def _invite(self, leg: _PhoneLeg) -> None:
+        """Invite the phone over the first way that was not tried yet."""
+        destination = leg.later.pop(0)
+        leg.source_host = destination.address.host
         leg.dialog = self._transport.endpoint.invite(
             self._transport.now,
             target=destination.target_uri,
             destination=destination.address,
             from_uri=destination.from_uri,
-            from_display="" if leg.is_trunk else call.door.name,
+            from_display="" if leg.is_trunk else leg.call.door.name,
             body=leg.offer,
             credentials=destination.credentials,
             headers=destination.headers,
+            silence_s=_SILENCE_S,
         )
         self._transport.follow(leg.dialog, lambda event: self._dialog_event(leg, event))
-        self._transport.drain()
 
     def quiet(self, leg_id: LegId) -> None:
         """Do nothing: a phone's ringing cannot be softened."""
@@ -181,11 +208,13 @@ class SipPhoneLegs:
     def end(self, leg_id: LegId, reason: EndReason) -> None:
         """CANCEL or BYE, whichever fits; what the far end still sends is cleaned up below us."""
         leg = self._legs.get(leg_id)
-        if leg is None or leg.dialog is None:
+        if leg is None:
             return
         self._drop(leg)
-        self._transport.endpoint.hang_up(leg.dialog, self._transport.now, reason.value)
-        self._transport.drain()
+        if leg.dialog is not None:
+            words = ELSEWHERE if reason in _TAKEN_ELSEWHERE else ""
+            self._transport.endpoint.hang_up(leg.dialog, self._transport.now, words)
+            self._transport.drain()
 
     def tell_door(self, leg_id: LegId, state: DoorState, cause: str, pulse_ms: int) -> None:
         """Do nothing: a phone hears tones."""
@@ -231,7 +260,6 @@ class SipPhoneLegs:
         self._post(leg.leg_id, ev.LegAnswered(leg.leg_id))
 
     def _failed(self, leg: _PhoneLeg, status: int) -> None:
-        self._drop(leg)
         default = LegFailure.UNREACHABLE if status >= 500 else LegFailure.REFUSED
         failure = _FAILURES.get(status, default)
         if leg.is_trunk and status in _TRUNK_REMEDIES:
@@ -240,6 +268,11 @@ class SipPhoneLegs:
             log.error(
                 "trunk.unreachable", status=status, remedy="is the trunk's address right and up?"
             )
+        if failure is LegFailure.UNREACHABLE and leg.later and leg.dialog is not None:
+            self._transport.forget(leg.dialog)
+            self._invite(leg)
+            return
+        self._drop(leg)
         self._post(leg.leg_id, ev.LegFailed(leg.leg_id, failure))
 
     def _renegotiate(self, leg: _PhoneLeg, offer: bytes) -> None:
@@ -269,33 +302,34 @@ class SipPhoneLegs:
 
     # -- where to ----------------------------------------------------------------------------
 
-    def _destination_of(self, target: Target) -> _Destination | None:
+    def _destinations_of(self, target: Target) -> list[_Destination]:
+        """List the ways to a phone, the best first."""
         match target:
             case PhoneTarget(number=number):
-                return self._over_a_trunk(number)
+                return self._over_trunks(number)
             case SipPhoneTarget(uri=uri):
                 address = self._resolver.of_uri(uri)
-                if address is None:
-                    return None
-                return _Destination(address, uri, f"sip:{self._caller_id}@{self._sip_host}")
+                identity = f"sip:{self._caller_id}@{self._sip_host}"
+                return [] if address is None else [_Destination(address, uri, identity)]
             case _:
-                return None
+                return []
 
-    def _over_a_trunk(self, number: str) -> _Destination | None:
-        """Take the first trunk that may present our caller ID; there is no other From, ever."""
-        for trunk in self._directory().trunks:
-            if self._caller_id not in trunk.caller_ids:
-                continue
+    def _over_trunks(self, number: str) -> list[_Destination]:
+        """Take the trunks that may present our caller ID; there is no other From, ever."""
+        trunks = [each for each in self._directory().trunks if self._caller_id in each.caller_ids]
+        if not trunks:
+            log.error(
+                "trunk.none_fits",
+                remedy="add a [[trunk]] that lists INTERCOM_CALLER_ID among its caller_ids",
+            )
+        found = []
+        for trunk in trunks:
             address = self._resolver.of_host(trunk.address)
             if address is None:
                 log.error("trunk.unknown_host", trunk_id=trunk.trunk_id, remedy="check its address")
-                continue
-            return self._by_trunk(trunk, address, number)
-        log.error(
-            "trunk.none_fits",
-            remedy="add a [[trunk]] that lists INTERCOM_CALLER_ID among its caller_ids",
-        )
-        return None
+            else:
+                found.append(self._by_trunk(trunk, address, number))
+        return found
 
     def _by_trunk(self, trunk: Trunk, address: Address, number: str) -> _Destination:
         host = trunk.address

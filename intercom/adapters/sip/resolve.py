@@ -19,9 +19,10 @@ REFRESH_S = 300.0
 
 
 class Resolver:
-    """A cache of addresses; literal ones need no look-up."""
+    """A cache of addresses of one family, the SIP socket's; literal ones need no look-up."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: socket.AddressFamily = socket.AF_INET) -> None:
+        self._family = family
         self._addresses: dict[str, str] = {}
 
     def of_host(self, host_and_port: str) -> Address | None:
@@ -55,8 +56,10 @@ class Resolver:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(LOOK_UP_TIMEOUT_S):
-                found = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-        except (OSError, TimeoutError):
+                found = await loop.getaddrinfo(
+                    host, None, family=self._family, type=socket.SOCK_DGRAM
+                )
+        except (OSError, UnicodeError):  # no answer, or "a..b" and the like, which is no name
             log.warning(
                 "sip.name_not_found", remedy="check [[trunk]], sip_phones and this machine's DNS"
             )
@@ -74,8 +77,8 @@ def split_host(host_and_port: str) -> tuple[str, int]:
 
 
 def host_of_uri(uri: str) -> str:
-    """Cut "host:port" out of a sip: URI."""
-    rest = uri.removeprefix("sip:")
+    """Cut "host:port" out of a sip: or sips: URI."""
+    rest = uri.partition(":")[2]
     return rest.rpartition("@")[2].partition(";")[0].partition("?")[0]
 
 

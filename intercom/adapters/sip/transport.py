@@ -95,11 +95,11 @@ class SipTransport:
         try:
             self._flush()
             while (event := self.endpoint.next_event()) is not None:
-                self._hand_out(event)
+                self._surely_hand_out(event)
                 self._flush()
         finally:
             self._is_draining = False
-        self._set_timer()
+            self._set_timer()
 
     def _readable(self) -> None:
         for _ in range(DATAGRAMS_A_WAKE_UP):
@@ -111,6 +111,16 @@ class SipTransport:
                 continue
             self.endpoint.receive_datagram(data, Address(source[0], source[1]), self.now)
             self.drain()
+
+    def _surely_hand_out(self, event: SipEvent) -> None:
+        """End only this event's dialog when its handler fails: whoever drains has another one's work."""
+        try:
+            self._hand_out(event)
+        except Exception:  # its own boundary: else another call would end for it
+            log.exception("sip.event_failed")
+            dialog = getattr(event, "dialog", None)
+            if dialog is not None:
+                self.endpoint.hang_up(dialog, self.now)
 
     def _hand_out(self, event: SipEvent) -> None:
         match event:
@@ -130,7 +140,7 @@ class SipTransport:
                 self._socket.sendto(data, (destination.host, destination.port))
             except BlockingIOError:  # lost, as any datagram may be; the transaction sends it again
                 self.send_errors += 1
-            except OSError:
+            except (OSError, OverflowError):  # the latter: a port above 65,535
                 self.send_errors += 1
                 self.endpoint.transport_failed(destination, self.now)
 

@@ -1,0 +1,269 @@
+"""App legs: which messages of an app count, and what becomes of a leg that is lost."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from structlog.testing import capture_logs
+
+from intercom.adapters.app_legs import MAX_COMMANDS, AppLegs
+from intercom.media.dtls import DtlsIdentity
+from intercom.media.mux import MuxPort
+from intercom.media.webrtc import WebRtcFailure
+from intercom.routing import events as ev
+from intercom.routing.commands import DoorState, EndReason
+from intercom.routing.ids import DeviceId, LegId
+from intercom.routing.plan import AppTarget
+from intercom.trace import Trace
+from tests.adapters.sip_rig import HOST, facts_of, token
+from tests.fakes import ANNA, ANNA_APP, BO, BO_APP, FakeChannel, Posted, make_house
+
+LEG = LegId("leg-1")
+DEVICE = ANNA_APP.device_id
+IDENTITY = DtlsIdentity.generate()
+ANSWER = "\r\n".join(
+    (
+        "v=0",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 8",
+        "c=IN IP4 0.0.0.0",
+        "a=rtcp-mux",
+        "a=setup:active",
+        "a=ice-ufrag:abcd",
+        "a=ice-pwd:0123456789012345678901",
+        "a=fingerprint:sha-256 " + ":".join(["AB"] * 32),
+        "",
+    )
+)
+
+
+@dataclass
+class Desk:
+    legs: AppLegs
+    channel: FakeChannel
+    posted: Posted
+    mux: MuxPort
+
+    @property
+    def token(self):
+        return self.channel.of("ring")[-1]["call"]
+
+    @property
+    def has_let_go(self):
+        return not (self.legs._legs or self.legs._by_token or self.mux._clients)
+
+    def say(self, kind, resident_id=ANNA, device_id=DEVICE, call=None, **fields):
+        message = {"type": kind, "call": self.token if call is None else call, **fields}
+        self.legs.message(resident_id, device_id, message)
+
+    def lose_media(self, cause=WebRtcFailure.CONNECTION_LOST):
+        self.legs._legs[LEG].media._fail(cause)
+
+
+@contextlib.asynccontextmanager
+async def ringing_desk() -> AsyncIterator[Desk]:
+    """Ring Anna's app; at the end nothing may be left of its leg."""
+    call = facts_of(make_house())
+    channel, posted = FakeChannel(DEVICE, BO_APP.device_id), Posted()
+    async with MuxPort.open(HOST, 0, [HOST]) as mux:
+        legs = AppLegs(channel, mux, IDENTITY, token=token, trace=Trace(lambda: 0.0), post=posted)
+        desk = Desk(legs, channel, posted, mux)
+        legs.ring(call, LEG, ANNA_APP)
+        yield desk
+        legs.end(LEG, EndReason.SHUTTING_DOWN)
+        assert desk.has_let_go
+        assert call.bridge._members == {}
+        call.bridge.close()
+
+
+async def test_the_ring_carries_the_offer_and_a_token_that_is_not_the_legs_id():
+    async with ringing_desk() as desk:
+        (ring,) = desk.channel.of("ring", DEVICE)
+
+        assert ring["offer"].startswith("v=0")
+        assert len(ring["call"]) == 32
+        assert LEG not in str(ring)
+
+
+async def test_an_app_that_is_gone_fails_within_the_ring():
+    async with ringing_desk() as desk:
+        desk.channel.online.clear()
+        desk.legs.ring(facts_of(make_house()), LegId("leg-2"), ANNA_APP)
+
+        assert desk.posted.events == [
+            ("leg-2", ev.LegFailed(LegId("leg-2"), ev.LegFailure.UNREACHABLE))
+        ]
+        assert list(desk.legs._legs) == [LEG]
+
+
+@pytest.mark.parametrize("sdp", ["", "garbage", "v=0\r\nm=audio 1", ANSWER.replace("active", "x")])
+async def test_an_answer_that_cannot_be_used_is_said_and_the_leg_rings_on(sdp):
+    async with ringing_desk() as desk:
+        with capture_logs() as logs:
+            desk.say("answer_sdp", sdp=sdp)
+
+        assert [message["code"] for message in desk.channel.of("error")] == ["media"]
+        assert [line["event"] for line in logs] == ["app.answer_unusable"]
+        assert desk.posted.events == []
+
+
+async def test_a_second_answer_changes_nothing():
+    async with ringing_desk() as desk:
+        desk.say("answer_sdp", sdp=ANSWER)
+        desk.say("answer_sdp", sdp="garbage")
+
+        assert desk.channel.of("error") == []
+
+
+@pytest.mark.parametrize("kind", ["accept", "decline", "open", "hang_up", "answer_sdp"])
+@pytest.mark.parametrize(
+    ("resident_id", "device_id"),
+    [(BO, BO_APP.device_id), (ANNA, DeviceId("anna-2")), (BO, DEVICE)],
+)
+async def test_a_message_with_anothers_token_changes_nothing(kind, resident_id, device_id):
+    async with ringing_desk() as desk:
+        desk.say(kind, resident_id, device_id, sdp=ANSWER, id="1")
+
+        assert desk.posted.events == []
+        assert not desk.legs._legs[LEG].has_answer
+        assert desk.channel.of("ended") == []
+
+
+@pytest.mark.parametrize("call", ["", "unknown", LEG, 7, None])
+async def test_a_message_without_a_token_of_a_leg_changes_nothing(call):
+    async with ringing_desk() as desk:
+        desk.legs.message(ANNA, DEVICE, {"type": "open", "call": call, "id": "1"})
+
+        assert desk.posted.events == []
+        assert [message["code"] for message in desk.channel.of("error")] == ["no_such_call"]
+
+
+async def test_a_repeated_accept_counts_once():
+    async with ringing_desk() as desk:
+        desk.say("accept")
+        desk.say("accept")
+        desk.say("decline")
+
+        assert desk.posted.events == [(LEG, ev.LegAnswered(LEG))]
+
+
+async def test_decline_lets_the_leg_go_and_nothing_of_it_counts_afterwards():
+    async with ringing_desk() as desk:
+        desk.say("decline")
+        for kind in ("accept", "open", "hang_up"):
+            desk.say(kind, id="1")
+
+        assert desk.posted.events == [(LEG, ev.LegDeclined(LEG))]
+        assert desk.has_let_go
+
+
+async def test_hanging_up_while_it_rings_ends_the_leg():
+    async with ringing_desk() as desk:
+        desk.say("hang_up")
+
+        assert desk.posted.events == [(LEG, ev.LegEnded(LEG))]
+        assert desk.has_let_go
+
+
+async def test_one_command_opens_once_however_often_it_is_sent():
+    async with ringing_desk() as desk:
+        for command in ("a", "a", "b", "a"):
+            desk.say("open", id=command)
+
+        assert len(desk.posted.of(ev.OpenRequested)) == 2
+
+
+async def test_no_more_commands_are_kept_than_a_person_can_mean():
+    async with ringing_desk() as desk:
+        for command in range(MAX_COMMANDS + 10):
+            desk.say("open", id=str(command))
+
+        assert len(desk.posted.of(ev.OpenRequested)) == MAX_COMMANDS
+
+
+async def test_a_command_for_a_leg_that_has_ended_opens_nothing():
+    async with ringing_desk() as desk:
+        token_of_leg = desk.token
+        desk.legs.end(LEG, EndReason.ANSWERED_ELSEWHERE)
+        desk.say("open", call=token_of_leg, id="1")
+
+        assert desk.posted.events == []
+        assert desk.channel.of("ended")[0]["reason"] == "answered elsewhere"
+
+
+async def test_an_app_that_goes_offline_while_it_rings_fails():
+    async with ringing_desk() as desk:
+        desk.channel.online.clear()
+        desk.legs.device_offline(ANNA_APP)
+
+        assert desk.posted.events == [(LEG, ev.LegFailed(LEG, ev.LegFailure.UNREACHABLE))]
+        assert desk.has_let_go
+
+
+async def test_an_app_that_goes_offline_while_it_talks_talks_on():
+    async with ringing_desk() as desk:
+        desk.say("accept")
+        desk.legs.connect(LEG)
+        desk.legs.device_offline(ANNA_APP)
+
+        assert desk.posted.of(ev.LegEnded) == []
+        assert list(desk.legs._legs) == [LEG]
+
+
+async def test_another_device_going_offline_is_no_news():
+    async with ringing_desk() as desk:
+        desk.legs.device_offline(AppTarget(ANNA, DeviceId("anna-2")))
+
+        assert desk.posted.events == []
+
+
+async def test_lost_media_while_it_rings_is_said_and_the_door_can_still_be_opened():
+    async with ringing_desk() as desk:
+        desk.lose_media()
+        desk.say("open", id="1")
+
+        assert [message["state"] for message in desk.channel.of("picture")] == ["lost"]
+        assert desk.posted.events == [(LEG, ev.OpenRequested(LEG))]
+
+
+async def test_answering_with_lost_media_fails_so_that_the_others_ring_on():
+    async with ringing_desk() as desk:
+        desk.lose_media()
+        desk.say("accept")
+
+        assert desk.posted.events == [(LEG, ev.LegFailed(LEG, ev.LegFailure.UNREACHABLE))]
+        assert desk.has_let_go
+
+
+@pytest.mark.parametrize("is_connected", [False, True])
+async def test_lost_media_of_an_answered_leg_ends_it(is_connected):
+    async with ringing_desk() as desk:
+        desk.say("accept")
+        if is_connected:
+            desk.legs.connect(LEG)
+        desk.lose_media()
+
+        assert desk.posted.events[-1] == (LEG, ev.LegEnded(LEG))
+        assert desk.has_let_go
+
+
+async def test_the_app_is_told_of_every_turn():
+    async with ringing_desk() as desk:
+        desk.legs.quiet(LEG)
+        desk.legs.connect(LEG)
+        desk.legs.tell_door(LEG, DoorState.OPENED, "", 3000)
+
+        kinds = [message["type"] for _, message in desk.channel.sent]
+        assert kinds == ["ring", "quiet", "talking", "door"]
+
+
+async def test_what_is_told_to_a_leg_that_is_gone_is_passed_over():
+    async with ringing_desk() as desk:
+        desk.legs.end(LEG, EndReason.FAULT)
+        sent = len(desk.channel.sent)
+        desk.legs.quiet(LEG)
+        desk.legs.connect(LEG)
+        desk.legs.tell_door(LEG, DoorState.OPENED, "", 3000)
+        desk.legs.cancel(LEG, EndReason.FAULT)
+
+        assert len(desk.channel.sent) == sent
