@@ -42,6 +42,7 @@ from intercom.settings import Settings, SipDigest
 from intercom.settings.addresses import (
     advertised_address,
     advertised_media_address,
+    is_only_loopback,
     media_bind_address,
 )
 from intercom.sip.address import Address
@@ -60,6 +61,10 @@ log = structlog.get_logger()
 CHECK_BUILDING = "`intercom check-building` says where and what"
 NAMES_AT_START_S = 2.0
 """How long the start waits for trunks' and phones' names; they are looked up again by a task."""
+GIVE_ADDRESS = (
+    "this machine has no route, so panels and phones are told 127.0.0.1:"
+    " set INTERCOM_PUBLIC_ADDRESS to the address at which they reach it"
+)
 FORGET_TRACES_S = 60.0
 COLLECT_GARBAGE_S = 1.0
 FULL_COLLECTIONS = 60
@@ -166,6 +171,8 @@ async def _build(
 
     switchboard = Switchboard(directory=directory, trace=trace, token=token, limits=limits)
     advertised = advertised_address(settings)
+    if is_only_loopback(settings):
+        log.warning("service.address_unknown", remedy=GIVE_ADDRESS)
     media_host = advertised_media_address(settings)
 
     # The SIP side.

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from intercom.cli.control_client import ControlError, ask, follow
 from intercom.cli.exit_codes import ExitCode
 from intercom.cli.trace_table import TraceTable
 from intercom.errors import ConfigError, IntercomError
-from intercom.settings import find_control_socket, load_settings
+from intercom.settings import Settings, find_control_socket, load_secrets, load_settings
 from intercom.settings.describe import as_markdown, as_text
 from intercom.web.passwords import MAX_PASSWORD_CHARACTERS, hash_password
 
@@ -69,7 +70,7 @@ Examples:
 \b
 Exit codes:
   0   done
-  1   tried and not done: the door did not open, the file is wrong
+  1   tried and not done: the door did not open, the service refused the new file
   2   the command was written wrongly
   3   no service answers on the control socket
   78  a setting or the building file is wrong; the words say which, and the remedy""",
@@ -100,7 +101,8 @@ Loading the building again: intercom reload, or SIGHUP.  Stopping: Ctrl-C or SIG
 @_settings_option
 def serve(building_file: Path | None, settings_file: Path | None) -> None:
     """Run the service until Ctrl-C."""
-    settings = load_settings(settings_file, building_file=building_file)
+    settings = _load_settings(settings_file, building_file)
+    _make_state_dir(settings)
     logs.configure(settings.log_level.value, settings.log_format.value)
     app = importlib.import_module("intercom.app")  # late: media libraries take a second to load
     asyncio.run(app.serve(settings, settings.building_file))
@@ -173,13 +175,20 @@ def status(socket_path: Path | None, settings_file: Path | None) -> None:
         click.echo(f"{name.replace('_', ' ')}: {_flat(value)}")
 
 
-@cli.command("check-building", epilog="\b\nExample:\n  intercom check-building building.toml")
+@cli.command(
+    "check-building",
+    short_help="Say everything that is wrong with a building file.",
+    epilog="""\b
+Examples:
+  intercom check-building building.toml
+  intercom check-building --settings intercom.env building.toml   with its caller ID and passwords""",
+)
 @click.argument("file", type=_FilePath)
 @_settings_option
 def check_building(file: Path, settings_file: Path | None) -> None:
     """Say everything that is wrong with a building FILE, without a running service."""
     try:
-        settings = load_settings(settings_file)
+        settings = _load_settings(settings_file)
     except ConfigError as error:
         first = str(error).partition("\n")[0]
         click.echo(f"The trunks' caller IDs are not checked. {first}", err=True)
@@ -200,6 +209,7 @@ def check_building(file: Path, settings_file: Path | None) -> None:
 
 @cli.command(
     "hash-password",
+    short_help="Make a resident's password_hash from a password.",
     epilog="""\b
 Examples:
   intercom hash-password                   asks for the password, twice
@@ -234,13 +244,37 @@ def show_settings(*, is_markdown: bool, settings_file: Path | None) -> None:
     click.echo(as_text(settings))
 
 
-@cli.command("demo", add_help_option=False, context_settings={"ignore_unknown_options": True})
+@cli.command(
+    "demo",
+    short_help="Ring, talk and open a door on this machine alone.",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True},
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def demo(arguments: tuple[str, ...]) -> None:
     """Ring, talk and open a door on this machine alone, and judge the result."""
     command: click.Command = importlib.import_module("intercom.demo.command").demo  # late: heavy
     code = command.main(list(arguments), prog_name="intercom demo", standalone_mode=False)
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+
+
+def _load_settings(settings_file: Path | None, building_file: Path | None = None) -> Settings:
+    """Read the settings; what `password_env` names may stand in the same file, as for systemd."""
+    for name, value in load_secrets(settings_file).items():
+        os.environ.setdefault(name, value)
+    return load_settings(settings_file, building_file=building_file)
+
+
+def _make_state_dir(settings: Settings) -> None:
+    path = settings.state_dir.absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        why = "" if os.access(path, os.W_OK | os.X_OK) else "may not be written to by this user"
+    except OSError as error:
+        why = f"cannot be made ({error.strerror})"
+    if why:
+        msg = f"The state directory {path} {why}: set INTERCOM_STATE_DIR to one that is ours"
+        raise ConfigError(msg)
 
 
 async def _show_trace(path: Path, call: str, *, is_following: bool) -> bool:

@@ -68,6 +68,6 @@ def _why(path: Path, error: OSError) -> str:
     if isinstance(error, PermissionError):
         return f"You may not use {path}: run this as the service's user, or with sudo."
     return (
-        f"No service runs here: nothing listens on {path}. Start it with `intercom serve`,"
+        f"No service runs here: nothing listens on {path.absolute()}. Start it with `intercom serve`,"
         " or say where its socket is by --socket or INTERCOM_CONTROL_SOCKET."
     )

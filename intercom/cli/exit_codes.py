@@ -6,7 +6,7 @@ from enum import IntEnum
 class ExitCode(IntEnum):
     DONE = 0
     NOT_DONE = 1
-    """It was tried and did not succeed: the door did not open, the file is wrong."""
+    """It was tried and did not succeed: the door did not open, the service refused the file."""
     USAGE = 2  # click's own
     NO_SERVICE = 3
     """The service does not run, or its socket is not ours to use."""

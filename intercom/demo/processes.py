@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -20,6 +21,9 @@ HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_S = 5.0
+_PORTS = range(10_000, 24_000)
+"""Below those that Linux gives out by itself: nobody else gets one before it is used."""
+_PORT_TRIES = 50
 
 
 class DemoError(IntercomError):
@@ -122,21 +126,26 @@ class Remote:
 
 def free_port(wanted: int, kind: socket.SocketKind) -> int:
     """Give `wanted` if it is free on loopback, else any free port."""
-    for port in (wanted, 0):
-        with socket.socket(socket.AF_INET, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DemoError("There is no free port on this machine.")
+    return free_ports((wanted, kind))[0]
+
+
+def free_ports(*wanted: tuple[int, socket.SocketKind]) -> list[int]:
+    """Give as many different ports, each the wanted one if it is free on loopback, else any."""
+    found: list[int] = []
+    for port, kind in wanted:
+        candidates = ([port] if port else []) + random.sample(_PORTS, _PORT_TRIES)
+        free = (each for each in candidates if each not in found and _is_free(each, kind))
+        chosen = next(free, None)
+        if chosen is None:
+            raise DemoError("There is no free port on this machine.")
+        found.append(chosen)
+    return found
 
 
 def free_range(first: int, count: int) -> int:
     """Give an even port from which `count` UDP ports are free on loopback."""
     for base in range(first, 64_000 - count, count):
-        if all(_is_free(base + offset) for offset in range(count)):
+        if all(_is_free(base + offset, socket.SOCK_DGRAM) for offset in range(count)):
             return base
     raise DemoError("There are no free UDP ports for sound and picture on this machine.")
 
@@ -146,8 +155,10 @@ def tail(file: Path, lines: int = 12) -> str:
     return "\n".join(file.read_text("utf-8", "replace").splitlines()[-lines:])
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+def _is_free(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:

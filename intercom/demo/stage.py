@@ -16,7 +16,7 @@ import aiohttp
 from argon2 import PasswordHasher
 
 from intercom.adapters.panel_link import load_or_create_key, public_key_text
-from intercom.demo.processes import HOST, Child, DemoError, Remote, free_port, free_range, start
+from intercom.demo.processes import HOST, Child, DemoError, Remote, free_ports, free_range, start
 
 CALLER_ID = "+4723506953"
 NUMBER = "+4790000001"
@@ -30,6 +30,7 @@ RTP_PORTS = 200
 RTP_RANGES = 40
 """All of them below the ports that Linux gives out by itself, from 32768 on."""
 
+_UDP, _TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
 _IS_ONLINE: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "panel": lambda state: state["is_registered"] and state["link"]["is_online"],
     "phone": lambda state: state["registered"],
@@ -85,15 +86,18 @@ class PortMap:
     @classmethod
     def find(cls, *, is_known: bool) -> "PortMap":
         """Take the well-known ports where they are free, or any."""
-        sip, http, panel_http = (5060, 8080, 8081) if is_known else (0, 0, 0)
+        known = (5060, 8080, 8081) if is_known else (0, 0, 0)
+        sip, http, panel_http, webrtc, carrier_sip = free_ports(
+            *zip(known, (_UDP, _TCP, _TCP), strict=True), (0, _UDP), (0, _UDP)
+        )
         rtp_first = FIRST_RTP_PORT + RTP_PORTS * secrets.randbelow(RTP_RANGES)
         return cls(
-            sip=free_port(sip, socket.SOCK_DGRAM),
-            http=free_port(http, socket.SOCK_STREAM),
-            webrtc=free_port(0, socket.SOCK_DGRAM),
+            sip=sip,
+            http=http,
+            webrtc=webrtc,
             rtp_first=free_range(rtp_first, RTP_PORTS),
-            carrier_sip=free_port(0, socket.SOCK_DGRAM),
-            panel_http=free_port(panel_http, socket.SOCK_STREAM),
+            carrier_sip=carrier_sip,
+            panel_http=panel_http,
         )
 
 

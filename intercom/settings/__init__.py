@@ -1,6 +1,12 @@
 """The service's settings: `load_settings` reads and checks them all, once, at the start."""
 
-from intercom.settings.load import PREFIX, SETTINGS_VARIABLE, find_control_socket, load_settings
+from intercom.settings.load import (
+    PREFIX,
+    SETTINGS_VARIABLE,
+    find_control_socket,
+    load_secrets,
+    load_settings,
+)
 from intercom.settings.model import LogFormat, LogLevel, Settings, SipDigest
 
 __all__ = [
@@ -11,5 +17,6 @@ __all__ = [
     "Settings",
     "SipDigest",
     "find_control_socket",
+    "load_secrets",
     "load_settings",
 ]

@@ -6,6 +6,8 @@ import socket
 from intercom.errors import ConfigError
 from intercom.settings.model import Settings
 
+_LOOPBACK = ("127.0.0.1", "::1")
+
 
 def advertised_address(settings: Settings) -> str:
     """Say what goes into SIP: public_address, the bound address, or the machine's own."""
@@ -36,6 +38,12 @@ def media_bind_address(settings: Settings) -> str:
     return settings.media_host if ipaddress.ip_address(advertised).is_loopback else advertised
 
 
+def is_only_loopback(settings: Settings) -> bool:
+    """Tell whether we listen everywhere but know no address by which anybody else reaches us."""
+    is_any = ipaddress.ip_address(settings.sip_host).is_unspecified
+    return not settings.public_address and is_any and _own_address(settings.sip_host) in _LOOPBACK
+
+
 def _own_address(any_host: str) -> str:
     """Ask the kernel which address it would use toward elsewhere; nothing is sent."""
     is_v6 = ":" in any_host
@@ -43,7 +51,7 @@ def _own_address(any_host: str) -> str:
         try:
             probe.connect(("2001:db8::1" if is_v6 else "192.0.2.1", 9))  # documentation addresses
         except OSError:
-            return "::1" if is_v6 else "127.0.0.1"
+            return _LOOPBACK[is_v6]
         return str(probe.getsockname()[0])
 
 

@@ -43,6 +43,18 @@ def load_settings(
         raise ConfigError("\n".join(lines)) from None
 
 
+def load_secrets(
+    settings_file: Path | None = None, *, environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Read what a building file's `password_env` may name from a settings file of lines."""
+    path = _settings_path(settings_file, environment)
+    if path is None or path.suffix == ".toml":
+        return {}
+    _read_text(path)
+    lines = dotenv_values(path, interpolate=False)
+    return {name: value for name, value in lines.items() if value and name.startswith(_REFERENCES)}
+
+
 def find_control_socket(
     settings_file: Path | None = None, *, environment: Mapping[str, str] = os.environ
 ) -> Path:
@@ -53,8 +65,7 @@ def find_control_socket(
 
 
 def _gather(settings_file: Path | None, environment: Mapping[str, str]) -> dict[str, Any]:
-    named = environment.get(SETTINGS_VARIABLE)
-    path = settings_file or (Path(named) if named else None)
+    path = _settings_path(settings_file, environment)
     values: dict[str, Any] = {}
     if path is not None:
         values.update(_read_file(path))
@@ -62,15 +73,25 @@ def _gather(settings_file: Path | None, environment: Mapping[str, str]) -> dict[
     return values
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def _settings_path(settings_file: Path | None, environment: Mapping[str, str]) -> Path | None:
+    named = environment.get(SETTINGS_VARIABLE)
+    return settings_file or (Path(named) if named else None)
+
+
+def _read_text(path: Path) -> str:
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         msg = (
-            f"The settings file {path} cannot be read ({error}):"
+            f"The settings file {path} cannot be read ({why}):"
             f" give another by --settings or {SETTINGS_VARIABLE}"
         )
         raise ConfigError(msg) from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
     if path.suffix != ".toml":
         lines = {k: v or "" for k, v in dotenv_values(path, interpolate=False).items()}
         return _known(lines, str(path), is_ours_alone=True)

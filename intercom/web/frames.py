@@ -54,4 +54,6 @@ def _field(frame: Mapping[str, object], name: str, limit: int) -> str:
         raise FrameError("missing_field", f"The field {name} is missing")
     if len(value) > limit:
         raise FrameError("too_large", f"The field {name} is too long")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise FrameError("malformed", "A lone surrogate cannot be sent back")  # RFC 8259 §8.2
     return value

@@ -354,3 +354,35 @@ async def test_a_call_in_a_house_without_ipv4_has_brackets_in_its_identity():
         legs.end(LEG, EndReason.SHUTTING_DOWN)
 
         assert request.from_.uri == f"sip:{CALLER_ID}@[2001:db8::1]"
+
+
+async def test_a_trunk_that_is_down_is_followed_by_the_next_one():
+    async with stranger() as down, stranger() as carrier:
+        trunks = (trunk_at(down), trunk_at(carrier))
+        async with router_for(make_house(trunks=trunks)) as router:
+            router.ring()
+            await down.hear(InviteReceived)
+            with capture_logs():
+                down.respond(503)
+                await carrier.hear(InviteReceived)
+            carrier.answer()
+            await until(lambda: router.posted.of(ev.LegAnswered))
+
+            assert router.failures == []
+
+
+@pytest.mark.parametrize("status", [408, 500, 486])
+async def test_a_phone_that_has_rung_is_not_rung_again_over_the_next_trunk(status):
+    async with stranger() as first, stranger() as second:
+        trunks = (trunk_at(first), trunk_at(second))
+        async with router_for(make_house(trunks=trunks)) as router:
+            router.ring()
+            await first.hear(InviteReceived)
+            first.respond(180)
+            await until(lambda: router.posted.events)
+            with capture_logs():
+                first.respond(status)
+                await until(lambda: router.failures)
+
+            assert second.events == []
+            assert router.has_let_go

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -61,6 +62,22 @@ async def test_a_handler_that_fails_ends_its_own_dialog_alone_and_the_timers_go_
         assert failed.status == 480
         assert [line["event"] for line in logs] == ["sip.event_failed"]
         assert transport._timer is not None
+
+
+async def test_slow_datagrams_let_other_work_have_its_turn():
+    async with router_of(make_house()) as transport, stranger() as panel:
+        handled = []
+
+        def handle_slowly(data: bytes, *_: object) -> None:
+            handled.append(data)
+            time.sleep(0.003)
+
+        transport.endpoint.receive_datagram = handle_slowly
+        for number in range(10):
+            panel.sip._transport.sendto(b"%d" % number, (HOST, transport.port))
+        await until(lambda: handled)
+
+        assert len(handled) < 3
 
 
 async def test_events_of_a_forgotten_dialog_are_dropped():

@@ -260,6 +260,31 @@ def test_check_building_counts_what_a_good_file_holds(monkeypatch):
     assert "is good: 2 doors, 2 panels, 2 doorbells, 3 residents, 1 trunks" in result.stdout
 
 
+def test_check_building_finds_the_passwords_in_the_settings_file(monkeypatch, tmp_path):
+    names = [f"INTERCOM_SECRET_{name}" for name in ("GARAGE_RELAY", "PANEL_MAIN", "CARRIER")]
+    for name in names:
+        monkeypatch.setenv(name, "")  # so that it is taken away again
+        monkeypatch.delenv(name)
+    file = tmp_path / "intercom.env"
+    lines = ["INTERCOM_CALLER_ID=+4723506953", *(f"{name}=long enough" for name in names)]
+    file.write_text("\n".join(lines))
+
+    result = run("check-building", "--settings", file, ROOT / "examples" / "building.toml")
+
+    assert result.exit_code == ExitCode.DONE, result.stderr
+
+
+def test_serve_says_that_its_state_directory_cannot_be_made(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("INTERCOM_CALLER_ID", "+4723506953")
+    monkeypatch.setenv("INTERCOM_STATE_DIR", str(tmp_path / "file" / "var"))
+
+    result = run("serve", "--building", ROOT / "examples" / "building.toml")
+
+    assert result.exit_code == ExitCode.CONFIGURATION
+    assert "cannot be made (Not a directory): set INTERCOM_STATE_DIR" in result.stderr
+
+
 def test_hash_password_gives_an_argon2id_hash_of_the_first_line():
     result = run("hash-password", input="hunter2222\nmore\n")
 

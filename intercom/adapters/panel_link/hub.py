@@ -27,6 +27,8 @@ from intercom.routing.commands import EndReason, PanelState
 from intercom.routing.directory import Directory, PanelLinkRelay, Relay
 from intercom.routing.ids import CallId, CommandId, PanelId
 
+MAX_RELAYS = 16
+"""Whose reports are kept, a panel."""
 CHALLENGE = 'Basic realm="panel-link", charset="UTF-8"'  # RFC 7617 §2.1
 
 log = structlog.get_logger()
@@ -206,7 +208,9 @@ class PanelLinkHub:
                 if order is not None:
                     order.acknowledge(message)
             case RelayState():
-                self._relays.setdefault(connection.panel_id, {})[message.relay] = message
+                known = self._relays.setdefault(connection.panel_id, {})
+                if message.relay in known or len(known) < MAX_RELAYS:
+                    known[message.relay] = message
                 order = self._order_of(connection, message.cmd_id)
                 if order is not None:
                     order.measure(message)

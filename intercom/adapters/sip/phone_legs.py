@@ -90,6 +90,8 @@ class _PhoneLeg:
     source_host: str = ""
     dialog: DialogId | None = None
     negotiated: Negotiated | None = None
+    has_rung: bool = False
+    """The trunk works: what fails from now on is the phone's own, and it is not rung by another."""
     is_answered: bool = False
 
 
@@ -224,6 +226,7 @@ class SipPhoneLegs:
     def _dialog_event(self, leg: _PhoneLeg, event: SipEvent) -> None:
         match event:
             case InviteProgressed():
+                leg.has_rung = True
                 # A carrier's announcements before the answer are never bridged (requirement B4).
                 self._post(leg.leg_id, ev.LegRinging(leg.leg_id))
             case InviteAnswered(body=body):
@@ -268,7 +271,8 @@ class SipPhoneLegs:
             log.error(
                 "trunk.unreachable", status=status, remedy="is the trunk's address right and up?"
             )
-        if failure is LegFailure.UNREACHABLE and leg.later and leg.dialog is not None:
+        is_down = failure is LegFailure.UNREACHABLE and not leg.has_rung
+        if is_down and leg.later and leg.dialog is not None:
             self._transport.forget(leg.dialog)
             self._invite(leg)
             return
