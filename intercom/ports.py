@@ -42,7 +42,7 @@ class PanelLegs(Protocol):
         """Answer with 200, unless that was done."""
 
     def end(self, leg_id: LegId, reason: EndReason) -> None:
-        """Refuse, cancel or hang up, whichever fits the leg's state."""
+        """Refuse, cancel or hang up, whichever fits; nothing for a leg that is over."""
 
 
 class ResidentLegs(Protocol):
@@ -58,10 +58,10 @@ class ResidentLegs(Protocol):
         """Tell the leg that it is in the call now."""
 
     def cancel(self, leg_id: LegId, reason: EndReason) -> None:
-        """Stop ringing."""
+        """Stop ringing; nothing for a leg that is over."""
 
     def end(self, leg_id: LegId, reason: EndReason) -> None:
-        """Hang up."""
+        """Hang up, or stop ringing; nothing for a leg that is over."""
 
     def tell_door(self, leg_id: LegId, state: DoorState, cause: str, pulse_ms: int) -> None:
         """Say what is known about the door."""

@@ -1,6 +1,7 @@
 """What the code imports is declared: a fresh machine gets all of it, and nothing by chance."""
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -23,6 +24,11 @@ def normal(distribution: str) -> str:
     return re.sub("[-_.]+", "-", distribution).lower()
 
 
+@functools.cache
+def by_module() -> dict[str, list[str]]:
+    return dict(packages_distributions())
+
+
 def imported(folder: str) -> set[str]:
     """Name the distributions that a folder's modules import."""
     modules: set[str] = set()
@@ -33,9 +39,8 @@ def imported(folder: str) -> set[str]:
                     modules |= {alias.name.partition(".")[0] for alias in node.names}
                 case ast.ImportFrom(module=str(module), level=0):
                     modules.add(module.partition(".")[0])
-    by_module = packages_distributions()
     strangers = modules - OURS - sys.stdlib_module_names
-    return {normal(by_module.get(module, [module])[0]) for module in strangers}
+    return {normal(by_module().get(module, [module])[0]) for module in strangers}
 
 
 @pytest.mark.parametrize(

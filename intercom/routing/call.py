@@ -104,12 +104,22 @@ class Call(CallBase):
                 pass  # The press that made this call, told twice.
             case (_, ButtonPressed(panel_leg=leg)) if self.connected_leg is not None:
                 self._do(RefusePanelLeg(leg, EndReason.IN_USE))
-            case (_, ButtonPressed(panel_leg=leg, button=self._button)) if self.legs.live():
+            case (_, ButtonPressed(panel_leg=leg, button=self._button)) if self._can_join():
                 self._adopt(leg)
             case (_, ButtonPressed(panel_leg=leg, button=button)):
-                self._end(EndReason.OTHER_BUTTON, StartAnew(leg, button))
+                is_opened = self.openings.has_pulsed and button == self._button
+                reason = EndReason.DOOR_OPENED if is_opened else EndReason.OTHER_BUTTON
+                self._end(reason, StartAnew(leg, button))
             case _:
                 pass  # A panel leg that was replaced, or never was this call's, has gone.
+
+    def _can_join(self) -> bool:
+        """Tell whether the same button joins this call: it rings, or its door is about to open.
+
+        Once that is over nothing rings any more: a visitor who missed the pulse rings anew.
+        """
+        is_over = self.state is CallState.OPENED and self.openings.outstanding is None
+        return bool(self.legs.live()) and not is_over
 
     def _adopt(self, panel_leg: LegId) -> None:
         """Go on with another leg to the same panel, as far as the old one had come."""

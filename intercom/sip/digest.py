@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from hmac import compare_digest
 
@@ -30,7 +30,7 @@ class Credentials:
     """What we prove ourselves with."""
 
     username: str
-    password: str
+    password: str = field(repr=False)
 
 
 def _hash(algorithm: str, text: str) -> str:

@@ -19,6 +19,7 @@ from intercom.routing.directory import Directory, Trunk
 from intercom.routing.events import LegFailure
 from intercom.routing.ids import DeviceId, LegId, TrunkId
 from intercom.routing.plan import PhoneTarget, SipPhoneTarget
+from intercom.sip.digest import Credentials
 from intercom.sip.events import DialogEnded, InviteCancelled, InviteConfirmed, InviteReceived
 from intercom.sip.offer_answer import make_answer
 from tests.adapters.sip_rig import (
@@ -386,3 +387,9 @@ async def test_a_phone_that_has_rung_is_not_rung_again_over_the_next_trunk(statu
 
             assert second.events == []
             assert router.has_let_go
+
+
+def test_a_trunks_password_is_not_in_what_is_printed_of_it():
+    credentials = Credentials("user", "trunk-secret")
+
+    assert "trunk-secret" not in repr(credentials)

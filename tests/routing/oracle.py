@@ -65,6 +65,8 @@ class Oracle:
         self.pulsed_at: float | None = None
         self.outstanding: CommandId | None = None
         self.used = 0
+        self.is_opened_unheard = False
+        """Somebody asked to open while nobody talked; nothing rings any more."""
         self.declined: frozenset[str] = frozenset()
         self.is_closed = False
 
@@ -88,6 +90,7 @@ class Oracle:
             None if self.pulsed_at is None else round(now - self.pulsed_at, 3),
             None if self.outstanding is None else round(now - self.asked_at, 3),
             self.used,
+            self.is_opened_unheard,
             self.declined,
         )
 
@@ -208,6 +211,7 @@ class Oracle:
         is_phone_early = was is Was.ANSWERED and self.is_talk_before_key
         insist(was is Was.ACCEPTED or is_phone_early, "the microphone is open before the answer")
         self.connected, self.connected_at = leg, now
+        self.is_opened_unheard = False
 
     def _check_opening(self, command: do.OpenDoor, before: "_Before", now: float) -> None:
         insist(before.may_open, "the door opens though nobody may")
@@ -216,6 +220,7 @@ class Oracle:
         insist(self.outstanding is None, "two openings at once")
         insist(self.used < MAX_OPENINGS, "too many openings")
         self.outstanding, self.asked_at = command.command_id, now
+        self.is_opened_unheard = self.connected is None
 
     # What must have come of the event.
 
@@ -266,7 +271,7 @@ class Oracle:
             case ev.ButtonPressed(panel_leg) if before.was_connected:
                 refusal = do.RefusePanelLeg(panel_leg, EndReason.IN_USE)
                 insist(commands == [refusal], "a press during talk is not just refused")
-            case ev.ButtonPressed(panel_leg, SETTING.button) if before.lived:
+            case ev.ButtonPressed(panel_leg, SETTING.button) if before.can_join:
                 insist(commands[0] == do.AdoptPanelLeg(panel_leg, self.panel), "it does not join")
                 insist(len(commands) == 2, "the same button does more than join")
                 self.panel = panel_leg
@@ -324,9 +329,9 @@ class _Before:
     """What was known before the event."""
 
     __slots__ = (
+        "can_join",
         "is_late_answer",
         "leg",
-        "lived",
         "may_open",
         "was",
         "was_connected",
@@ -340,7 +345,9 @@ class _Before:
         self.is_late_answer = isinstance(event, ev.LegAnswered) and self.was is Was.CANCELLED
         self.was_connected = oracle.connected
         self.was_outstanding = oracle.outstanding
-        self.lived = any(was in LIVES for was in oracle.legs.values())
+        lives = any(was in LIVES for was in oracle.legs.values())
+        is_over = oracle.is_opened_unheard and oracle.outstanding is None
+        self.can_join = lives and not is_over
 
 
 def _is_decline(event: ev.Event, target: Target) -> bool:

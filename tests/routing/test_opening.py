@@ -322,9 +322,21 @@ def test_another_button_after_an_opening_without_talk_rings_anew():
     ]
 
 
-def test_the_same_button_after_an_opening_without_talk_joins_the_call():
+def test_the_same_button_while_the_door_is_being_opened_joins_the_call():
     play = opened_while_ringing()
 
     commands = play.at(5.2, ButtonPressed(NEW_PANEL_LEG, SETTING.button))
 
     assert commands == [AdoptPanelLeg(NEW_PANEL_LEG, PANEL_LEG), AnswerPanel()]
+
+
+def test_the_same_button_after_the_pulse_rings_anew_for_a_visitor_who_missed_it():
+    play = opened_while_ringing()
+    play.at(5.5, DoorOpened(command(1), 3000))
+
+    commands = play.at(9.0, ButtonPressed(NEW_PANEL_LEG, SETTING.button))
+
+    assert commands[-2:] == [
+        StartAnew(NEW_PANEL_LEG, SETTING.button),
+        CloseCall(EndReason.DOOR_OPENED),
+    ]
