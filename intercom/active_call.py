@@ -132,6 +132,7 @@ class ActiveCall:
         try:
             while not self.is_closed:
                 event = await self._next_event()
+                self._note(event)
                 self._carry_out(self._call.handle(event, loop.time()))
         except Exception:
             log.exception("call.failed", **self._loggable())
@@ -368,6 +369,22 @@ class ActiveCall:
         )
         if not self.is_closed:
             self.put(_door_event(command_id, result))
+
+    def _note(self, event: ev.Event) -> None:
+        """Trace what the legs did by themselves."""
+        match event:
+            case ev.LegRinging(leg_id):
+                self._step(Hop.PHONE_PROGRESS, "the far end says that it rings", leg=leg_id)
+            case ev.LegAnswered(leg_id):
+                is_app = self._legs.get(leg_id) is self._ports.apps
+                hop = Hop.ANSWER if is_app else Hop.PHONE_ANSWER
+                self._step(hop, "answered", leg=leg_id)
+            case ev.LegDeclined(leg_id):
+                self._step(Hop.DECLINED, "by a person", leg=leg_id)
+            case ev.LegFailed(leg_id, failure) if failure is not ev.LegFailure.CANCELLED:
+                self._step(Hop.FAILED, failure.value, leg=leg_id)
+            case _:  # traced where it is made, or by what comes of it
+                pass
 
     # -- small things ------------------------------------------------------------------------
 

@@ -23,12 +23,8 @@ class Hop(Enum):
     """A place on the way of a press."""
 
     PRESS = "press"
-    TRYING = "trying"
-    """The panel has been told that its press arrived."""
     PROGRESS = "progress"
     """Ringback, sound and picture towards the panel."""
-    PLAN = "plan"
-    """Who will ring, in which order."""
     APP_RING = "app ring"
     PICTURE_READY = "picture ready"
     """The app shows the visitor."""

@@ -82,6 +82,7 @@ class AppLegs:
         leg = _AppLeg(leg_id, self._token(32), target, call, media)
         self._legs[leg_id] = leg
         self._by_token[leg.token] = leg
+        media.on_ready = lambda _: self._step(leg, Hop.PICTURE_READY, "sound and picture flow")
         media.on_failed = lambda _, cause: self._media_failed(leg, cause.value)
         call.bridge.attach(media, hears_visitor=True, is_phone=False)
         if not self._send(leg, self._ring_message(leg)):
@@ -150,10 +151,8 @@ class AppLegs:
                 self._fail(leg, leg.lost)  # nobody would hear anything: the others ring on
             case "accept" if leg.state is _State.RINGING:
                 leg.state = _State.ACCEPTED
-                self._step(leg, Hop.ANSWER, "the app answered")
                 self._post(leg.leg_id, ev.LegAnswered(leg.leg_id))
             case "decline" if leg.state is _State.RINGING:
-                self._step(leg, Hop.DECLINED, "declined on the app")
                 self._leave(leg, ev.LegDeclined(leg.leg_id), EndReason.DECLINED)
             case "open":
                 self._open(leg, str(message.get("id")))

@@ -220,7 +220,7 @@ class Oracle:
         insist(self.outstanding is None, "two openings at once")
         insist(self.used < MAX_OPENINGS, "too many openings")
         self.outstanding, self.asked_at = command.command_id, now
-        self.is_opened_unheard = self.connected is None
+        self.is_opened_unheard = self.connected != command.by_leg
 
     # What must have come of the event.
 
