@@ -116,10 +116,11 @@ class Trace:
 
     def forget_old(self, now: float) -> None:
         """Drop what is older than 15 minutes; to be called every minute, also when nothing rings."""
-        for call_id, call in list(self._calls.items()):
-            if now - call.started_at < self._keep_s:
+        while self._calls:
+            oldest = next(iter(self._calls.values()))
+            if now - oldest.started_at < self._keep_s:
                 return  # the ring is in order of the calls' starts
-            del self._calls[call_id]
+            del self._calls[oldest.call_id]
 
     def subscribe(self, tell: Callable[[Step], None]) -> Callable[[], None]:
         """Call `tell` with each further step until the returned function is called.

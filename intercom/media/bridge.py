@@ -18,7 +18,7 @@ from intercom.media.dtmf import DIGITS, DigitWay, parse_event
 from intercom.media.leg import Media, MediaLeg
 from intercom.media.member import LegStatistics, Member
 from intercom.media.picture import PictureFan
-from intercom.media.sequencer import FRAME_BYTES, CallAt, Sequencer, encoded_ringback
+from intercom.media.sequencer import CallAt, Sequencer, encoded_clip, encoded_ringback
 from intercom.routing.ids import LegId
 
 REPORT_INTERVAL_S = 2.5  # half of RFC 3550 §6.2's 5 s: sound and picture are in step sooner
@@ -142,8 +142,7 @@ class Bridge:
         member = self._panel if leg_id is None else self._members.get(leg_id)
         if member is None or not pcm or self._is_closed:
             return 0.0
-        padded = pcm + bytes(-len(pcm) % (2 * FRAME_BYTES))
-        member.track.set_clip(g711.encode(padded, member.leg.law))
+        member.track.set_clip(encoded_clip(pcm, member.leg.law))
         self._sequencer.start(member.track)
         return len(pcm) / (2 * g711.SAMPLE_RATE_HZ)
 

@@ -1,10 +1,13 @@
 """UDP sockets for plain RTP: pairs of ports, read in batches without a task or an object a packet."""
 
 import asyncio
+import contextlib
 import ipaddress
 import secrets
 import socket
+from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 from intercom.errors import MediaError
@@ -17,6 +20,7 @@ MAX_PACKETS_PER_WAKE_UP = 64  # then the loop's other work has its turn
 MAX_PACKET_BYTES = 2048
 SOCKET_BUFFER_BYTES = 1 << 18  # a second of one leg's picture at 2 Mbit/s, should the loop be late
 EXPEDITED_FORWARDING = 0xB8  # RFC 3246: DSCP 46, in the upper six bits of the TOS byte
+REFILL_S = 0.01  # one spare pair at a time, between other work
 
 _EPHEMERAL_TRIES = 64
 
@@ -86,9 +90,42 @@ class PortPool:
         self._next = secrets.randbelow(len(self._evens)) if self._evens else 0
         self._is_ephemeral = not first
         self._buffer = memoryview(bytearray(MAX_PACKET_BYTES))
+        self._spares: deque[tuple[RtpPort, RtpPort]] = deque()
+        self._spares_wanted = 0
+        self._refill_timer: asyncio.TimerHandle | None = None
+
+    def keep_spares(self, count: int) -> None:
+        """Keep `count` pairs bound ahead from now on, so that no press waits for the system."""
+        self._spares_wanted = count
+        self._refill_later()
+
+    def close(self) -> None:
+        """Free the spare pairs; those in use belong to their legs."""
+        self._spares_wanted = 0
+        if self._refill_timer is not None:
+            self._refill_timer.cancel()
+        for port in chain.from_iterable(self._spares):
+            port.close()
+        self._spares.clear()
 
     def open_pair(self) -> tuple[RtpPort, RtpPort]:
-        """Bind a pair; raise MediaError when none is free."""
+        """Give a bound pair; raise MediaError when none is free."""
+        pair = self._spares.popleft() if self._spares else self._bind_pair()
+        self._refill_later()
+        return pair
+
+    def _refill_later(self) -> None:
+        if self._refill_timer is None and len(self._spares) < self._spares_wanted:
+            loop = asyncio.get_running_loop()
+            self._refill_timer = loop.call_later(REFILL_S, self._refill)
+
+    def _refill(self) -> None:
+        self._refill_timer = None
+        with contextlib.suppress(MediaError):  # the last pairs go to those who need them now
+            self._spares.append(self._bind_pair())
+            self._refill_later()
+
+    def _bind_pair(self) -> tuple[RtpPort, RtpPort]:
         for even in self._candidates():
             rtp = self._bind(even)
             if rtp is None:

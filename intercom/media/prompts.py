@@ -62,6 +62,7 @@ def load(name: Words | str, language: str) -> bytes:
     return pcm
 
 
+@cache
 def which_door(door_name: str, language: str) -> bytes:
     """Say where it rings: the door's name if there is a recording of it, else "the entrance"."""
     words = _WORDS_OF_DOOR.get(door_name.strip().casefold(), Words.ENTRANCE)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 from intercom.media import g711, tones
 from intercom.sip.offer_answer import Law
@@ -21,6 +21,12 @@ CallAt = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 def encoded_ringback(law: Law) -> bytes:
     """Give one period of the ringing tone as it goes on the wire."""
     return g711.encode(tones.ringback(), law)
+
+
+@lru_cache(maxsize=64)  # every prompt and tone in both laws; encoding one takes milliseconds
+def encoded_clip(pcm: bytes, law: Law) -> bytes:
+    """Give a clip as it goes on the wire, in whole frames."""
+    return g711.encode(pcm + bytes(-len(pcm) % (2 * FRAME_BYTES)), law)
 
 
 class Track:

@@ -3,7 +3,7 @@
 Apps are never limited. Times are monotonic seconds.
 """
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from enum import Enum
 
@@ -37,6 +37,9 @@ class DialGuard:
         self._limits = limits
         self._running: dict[LegId, PanelId] = {}
         self._recent: deque[tuple[float, PanelId, str]] = deque()
+        self._of_panel: Counter[PanelId] = Counter()
+        self._to_number: Counter[str] = Counter()
+        """Both count what `_recent` holds: a press must not look through thousands."""
         self._day: deque[float] = deque()
 
     def start(
@@ -48,6 +51,8 @@ class DialGuard:
         if refusal is None:
             self._running[leg_id] = panel_id
             self._recent.append((now, panel_id, number))
+            self._of_panel[panel_id] += 1
+            self._to_number[number] += 1
             self._day.append(now)
         return refusal
 
@@ -59,9 +64,9 @@ class DialGuard:
         limits = self._limits
         if sum(panel == panel_id for panel in self._running.values()) >= limits.at_once_per_panel:
             return DialRefusal.AT_ONCE
-        if sum(panel == panel_id for _, panel, _ in self._recent) >= limits.per_panel_10min:
+        if self._of_panel[panel_id] >= limits.per_panel_10min:
             return DialRefusal.PANEL
-        if sum(dialled == number for _, _, dialled in self._recent) >= limits.per_number_10min:
+        if self._to_number[number] >= limits.per_number_10min:
             return DialRefusal.NUMBER
         if len(self._day) >= limits.per_day:
             return DialRefusal.DAY
@@ -69,6 +74,12 @@ class DialGuard:
 
     def _forget_old(self, now: float) -> None:
         while self._recent and now - self._recent[0][0] >= WINDOW_S:
-            self._recent.popleft()
+            _, panel_id, number = self._recent.popleft()
+            self._of_panel[panel_id] -= 1
+            self._to_number[number] -= 1
+            if not self._of_panel[panel_id]:
+                del self._of_panel[panel_id]
+            if not self._to_number[number]:
+                del self._to_number[number]
         while self._day and now - self._day[0] >= DAY_S:
             self._day.popleft()
