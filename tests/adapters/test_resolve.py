@@ -88,9 +88,12 @@ async def test_a_name_that_is_lost_for_a_while_keeps_its_last_address(monkeypatc
 
 async def test_a_changed_building_is_looked_up_at_once():
     resolver = Resolver()
-    changes: asyncio.Queue = asyncio.Queue()
+    changed = asyncio.Event()
+    in_force = [house_with("192.0.2.1")]
     async with asyncio.TaskGroup() as tasks:
-        keeping = tasks.create_task(resolver.keep_fresh(changes, house_with("192.0.2.1")))
-        changes.put_nowait(house_with("localhost"))
+        keeping = tasks.create_task(resolver.keep_fresh(changed, lambda: in_force[0]))
+        await asyncio.sleep(0)
+        in_force[0] = house_with("localhost")
+        changed.set()
         await until(lambda: resolver.of_host("localhost"))
         keeping.cancel()

@@ -1,6 +1,5 @@
 """Requests within a dialog that the peer began."""
 
-
 from intercom.sip.events import (
     DialogEnded,
     InfoReceived,

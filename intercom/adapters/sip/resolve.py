@@ -1,9 +1,10 @@
 """Host names of trunks and SIP phones, looked up ahead of any call so that a press never waits."""
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -41,16 +42,14 @@ class Resolver:
             if not _is_literal(host):
                 await self._look_up(host)
 
-    async def keep_fresh(self, directory: "asyncio.Queue[Directory]", first: Directory) -> None:
-        """Look names up now, again every five minutes, and whenever the directory changes."""
-        current = first
+    async def keep_fresh(self, changed: asyncio.Event, directory: Callable[[], Directory]) -> None:
+        """Look names up now, again every five minutes, and whenever `changed` is set."""
         while True:
-            await self.refresh(current)
-            try:
+            changed.clear()
+            await self.refresh(directory())
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REFRESH_S):
-                    current = await directory.get()
-            except TimeoutError:
-                continue
+                    await changed.wait()
 
     async def _look_up(self, host: str) -> None:
         loop = asyncio.get_running_loop()

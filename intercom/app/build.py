@@ -1,0 +1,267 @@
+"""Builds every object of the service and joins them; nothing else knows all of them."""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import ssl
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from intercom.active_call import Ports
+from intercom.adapters.app_legs import AppLegs
+from intercom.adapters.panel_link import PanelLinkHub, load_or_create_key
+from intercom.adapters.relay_http import HttpRelayDriver
+from intercom.adapters.sip.panel_legs import SipPanelLegs
+from intercom.adapters.sip.phone_legs import SipPhoneLegs
+from intercom.adapters.sip.resolve import Resolver
+from intercom.adapters.sip.transport import SipTransport
+from intercom.app.in_force import BuildingInForce
+from intercom.errors import ConfigError, MediaError
+from intercom.media.dtls import DtlsIdentity
+from intercom.media.mux import MuxPort
+from intercom.media.port import PortPool
+from intercom.routing.dial_guard import DialGuard
+from intercom.routing.directory import Directory, HttpRelay, PanelLinkRelay
+from intercom.routing.ids import PanelId
+from intercom.routing.limits import Limits
+from intercom.settings import Settings, SipDigest
+from intercom.settings.addresses import (
+    advertised_address,
+    advertised_media_address,
+    media_bind_address,
+)
+from intercom.sip.address import Address
+from intercom.sip.digest import BOTH, MD5_ALONE
+from intercom.sip.endpoint import Endpoint, EndpointConfig
+from intercom.switchboard import Switchboard
+from intercom.trace import Trace
+from intercom.web.login_file import LoginFile
+from intercom.web.server import WebConfig, make_app, serving
+from intercom.web.sessions import LoginTable
+from intercom.web.signaling import AppHub
+
+NAMES_AT_START_S = 2.0
+"""How long the start waits for trunks' and phones' names; they are looked up again by a task."""
+SPARE_PORT_PAIRS = 9
+"""Three calls with picture and phone that begin at once wait for no socket."""
+
+
+def token(length: int) -> str:
+    """Give `length` random hexadecimal characters."""
+    return secrets.token_hex((length + 1) // 2)[:length]
+
+
+class Parts:
+    """The parts of the service; `build` makes and joins them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        building: BuildingInForce,
+        stack: AsyncExitStack,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.settings = settings
+        self.building = building
+        self.trace = Trace(loop.time)
+        self.switchboard = Switchboard(
+            directory=self.directory,
+            trace=self.trace,
+            token=token,
+            limits=Limits(talk_s=settings.talk_limit_s),
+        )
+        self.logins = LoginTable(clock=loop.time)
+        self.hub = AppHub(directory=self.directory, logins=self.logins)
+        self.panel_link = PanelLinkHub(
+            key=load_or_create_key(settings.state_dir / "panel-link.key"),
+            directory=self.directory,
+        )
+        family = socket.AF_INET6 if ":" in settings.sip_host else socket.AF_INET
+        self.resolver = Resolver(family)
+        self._stack = stack
+        self._tasks = tasks
+        self._chores: list[asyncio.Task[None]] = []
+
+    def directory(self) -> Directory:
+        """Give the snapshot that is in force."""
+        return self.building.directory
+
+    def spawn(self, chore: Coroutine[None, None, None], name: str) -> None:
+        """Run a chore until the service stops."""
+        self._chores.append(self._tasks.create_task(chore, name=f"service {name}"))
+
+    def cancel_chores(self) -> None:
+        """Stop every chore."""
+        for chore in self._chores:
+            chore.cancel()
+
+    def sip(self) -> tuple[SipTransport, SipPanelLegs, SipPhoneLegs]:
+        """Build the SIP side; the transport does not listen yet."""
+        settings = self.settings
+        advertised = advertised_address(settings)
+        media_host = advertised_media_address(settings)
+        endpoint = Endpoint(
+            EndpointConfig(
+                local=Address(advertised, settings.sip_port),
+                realm=settings.sip_realm,
+                digest_algorithms=BOTH if settings.sip_digest is SipDigest.BOTH else MD5_ALONE,
+                password_of=self._panel_password,
+                is_trusted=self._is_trusted,
+            ),
+            token=token,
+        )
+        transport = SipTransport(endpoint, settings.sip_host, settings.sip_port)
+        pool = PortPool(
+            media_bind_address(settings), settings.rtp_port_first, settings.rtp_port_last
+        )
+        pool.keep_spares(SPARE_PORT_PAIRS)
+        self._stack.callback(pool.close)
+        panel_legs = SipPanelLegs(
+            transport,
+            pool,
+            directory=self.directory,
+            token=token,
+            media_host=media_host,
+            on_press=self.switchboard.press,
+            post=self.switchboard.post,
+        )
+        transport.on_invite = panel_legs.invite_received
+        phone_legs = SipPhoneLegs(
+            transport,
+            pool,
+            self.resolver,
+            directory=self.directory,
+            token=token,
+            caller_id=settings.caller_id,
+            sip_host=advertised,
+            media_host=media_host,
+            media_networks=settings.media_networks,
+            guard=DialGuard(settings.dial_limits),
+            post=self.switchboard.post,
+        )
+        return transport, panel_legs, phone_legs
+
+    def apps(self) -> AppLegs:
+        """Build the apps' side, with the log-ins of before the start."""
+        login_file = LoginFile(self.settings.state_dir / "logins.json", self.logins)
+        login_file.load()
+        self.logins.directory_changed(self.directory())
+        self.spawn(login_file.keep(), "log-ins kept")
+        mux = _open_mux(self.settings)
+        self._stack.callback(mux.close)
+        app_legs = AppLegs(
+            self.hub,
+            mux,
+            DtlsIdentity.generate(),
+            token=token,
+            trace=self.trace,
+            post=self.switchboard.post,
+        )
+        self.hub.on_message = app_legs.message
+        self.hub.on_online = self.switchboard.device_online
+        self.hub.on_offline = app_legs.device_offline
+        return app_legs
+
+    def site(self) -> web.Application:
+        """Build the app's server with the panel link beside it."""
+        origin = self.settings.web_origin
+        site = make_app(
+            WebConfig(is_tls=self.settings.has_tls, origins=frozenset({origin} if origin else ())),
+            directory=self.directory,
+            logins=self.logins,
+            hub=self.hub,
+            is_healthy=lambda: True,
+            is_ready=lambda: True,
+            clock=asyncio.get_running_loop().time,
+        )
+        site.router.add_get("/panel-link", self.panel_link.handle)
+        site.on_shutdown.append(self.panel_link.stop)
+        return site
+
+    def follow_the_building(self) -> None:
+        """Let everybody know when the building is loaded again."""
+        changed = asyncio.Event()
+        self.building.on_change += [
+            lambda _: self.hub.directory_changed(),
+            lambda _: self.panel_link.directory_changed(),
+            lambda _: changed.set(),
+        ]
+        self.spawn(self.resolver.keep_fresh(changed, self.directory), "names looked up")
+
+    def _panel_password(self, user: str) -> str | None:
+        panel = self.directory().panels.get(PanelId(user))
+        return panel.password if panel else None
+
+    def _is_trusted(self, source: Address, from_user: str) -> bool:
+        panel = self.directory().panels.get(PanelId(from_user))
+        return panel is not None and source.host in panel.allowed_addresses
+
+
+async def build(
+    settings: Settings, building: BuildingInForce, stack: AsyncExitStack, tasks: asyncio.TaskGroup
+) -> Parts:
+    """Build the service; what listens comes last, so that nobody is let in before all stands."""
+    parts = Parts(settings, building, stack, tasks)
+    transport, panel_legs, phone_legs = parts.sip()
+    http_relays = await stack.enter_async_context(HttpRelayDriver(settings.relay_ca_file))
+    parts.switchboard.start(
+        tasks,
+        Ports(
+            panels=panel_legs,
+            apps=parts.apps(),
+            phones=phone_legs,
+            presence=parts.hub,
+            screens=parts.panel_link,
+            relays={PanelLinkRelay: parts.panel_link, HttpRelay: http_relays},
+        ),
+    )
+    with contextlib.suppress(TimeoutError):  # the service starts without DNS, too
+        async with asyncio.timeout(NAMES_AT_START_S):
+            await parts.resolver.refresh(building.directory)
+    parts.follow_the_building()
+    await stack.enter_async_context(transport)
+    await _serve_http(settings, parts.site(), stack)
+    return parts
+
+
+def _open_mux(settings: Settings) -> MuxPort:
+    host, port = media_bind_address(settings), settings.webrtc_port
+    try:
+        return MuxPort.open(host, port, [advertised_media_address(settings)])
+    except MediaError as error:
+        message = (
+            f"{error}. End the program that uses the port,"
+            " or set INTERCOM_MEDIA_HOST / INTERCOM_WEBRTC_PORT."
+        )
+        raise ConfigError(message) from error
+
+
+async def _serve_http(settings: Settings, site: web.Application, stack: AsyncExitStack) -> None:
+    host, port = settings.http_host, settings.http_port
+    try:
+        await stack.enter_async_context(serving(site, host, port, _tls_context(settings)))
+    except OSError as error:
+        message = (
+            f"The app's server cannot listen on {host} port {port} (TCP): {error.strerror}. "
+            "End the program that uses the port, or set INTERCOM_HTTP_HOST / INTERCOM_HTTP_PORT."
+        )
+        raise ConfigError(message) from error
+
+
+def _tls_context(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except (ssl.SSLError, OSError) as error:
+        message = (
+            f"INTERCOM_TLS_CERTIFICATE and INTERCOM_TLS_KEY cannot be used ({error}): "
+            "give a certificate chain and its unencrypted key in PEM."
+        )
+        raise ConfigError(message) from error
+    return context

@@ -1,0 +1,49 @@
+"""What the service does beside its calls: sounds made ahead, garbage and old traces cleared away."""
+
+import asyncio
+import gc
+import itertools
+
+from intercom.media import prompts, tones
+from intercom.media.sequencer import encoded_ringback
+from intercom.sip.offer_answer import Law
+from intercom.trace import Trace
+
+FORGET_TRACES_S = 60.0
+COLLECT_GARBAGE_S = 1.0
+FULL_COLLECTIONS = 60
+"""Each so many collections one is a full one; it takes a few ms."""
+YOUNG_OBJECTS = 50_000
+"""New objects at which Python collects by itself; 50 presses a second make 12,000."""
+
+
+def prepare_sounds() -> None:
+    """Make every sound once, so that no call waits for it."""
+    for law in Law:
+        encoded_ringback(law)
+    for make in (tones.opened, tones.refused, tones.ending_soon):
+        make()
+    for words in prompts.Words:
+        for language in prompts.LANGUAGES:
+            prompts.load(words, language)
+
+
+def keep_garbage_collection_short() -> None:
+    """Set what lives as long as the service aside (60 ms each time) and leave the rest to the timer."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+
+
+async def collect_garbage() -> None:
+    """Look for garbage now and then, so that Python does not do it in the middle of a press."""
+    for count in itertools.count(1):
+        await asyncio.sleep(COLLECT_GARBAGE_S)
+        gc.collect(2 if count % FULL_COLLECTIONS == 0 else 1)
+
+
+async def forget_old_traces(trace: Trace) -> None:
+    """Drop steps of calls that are older than 15 minutes, also when nothing rings."""
+    while True:
+        await asyncio.sleep(FORGET_TRACES_S)
+        trace.forget_old(asyncio.get_running_loop().time())

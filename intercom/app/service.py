@@ -1,0 +1,134 @@
+"""The running service: from the settings to the stop."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import structlog
+
+from intercom.adapters.control import ControlHandlers, control_server
+from intercom.app.build import Parts, build
+from intercom.app.chores import (
+    collect_garbage,
+    forget_old_traces,
+    keep_garbage_collection_short,
+    prepare_sounds,
+)
+from intercom.app.in_force import BuildingInForce
+from intercom.building import load_building
+from intercom.errors import ConfigError
+from intercom.ports import RelayResult
+from intercom.routing.commands import EndReason
+from intercom.routing.ids import DoorId
+from intercom.settings import Settings
+from intercom.settings.addresses import advertised_address, is_only_loopback
+
+log = structlog.get_logger()
+
+GIVE_ADDRESS = (
+    "this machine has no route, so panels and phones are told 127.0.0.1:"
+    " set INTERCOM_PUBLIC_ADDRESS to the address at which they reach it"
+)
+STOP_GRACE_S = 0.5
+"""How long BYEs and closing frames may take to leave when the service stops."""
+
+
+class Service:
+    """The running service, for the operator's socket and for tests."""
+
+    def __init__(self, settings: Settings, building: BuildingInForce, parts: Parts) -> None:
+        self.settings = settings
+        self.building = building
+        self.switchboard = parts.switchboard
+        self.trace = parts.trace
+        self.panel_link = parts.panel_link
+        self.hub = parts.hub
+
+    @property
+    def ready_line(self) -> str:
+        """What is printed once everything stands."""
+        settings, directory = self.settings, self.building.directory
+        scheme = "https" if settings.has_tls else "http"
+        advertised = advertised_address(settings)
+        return (
+            f"Open Intercom is ready: SIP udp {advertised}:{settings.sip_port}, "
+            f"app {scheme}://{advertised}:{settings.http_port}/, "
+            f"RTP {settings.rtp_port_first}-{settings.rtp_port_last}, "
+            f"WebRTC {settings.webrtc_port}, "
+            f"{len(directory.panels)} panels, {len(directory.residents)} residents"
+        )
+
+    def status(self) -> dict[str, object]:
+        """Say what runs, for `intercom status`."""
+        residents = self.building.directory.residents
+        return {
+            "calls": self.switchboard.calls,
+            "panels_online": {
+                state.panel_id: state.is_online for state in self.panel_link.panel_states()
+            },
+            "apps_online": sum(len(self.hub.online(each)) for each in residents),
+            "ready": self.ready_line,
+        }
+
+    async def relay_test(self, door: str) -> RelayResult:
+        """Pulse a door's relay; raise ConfigError for a door that is not there."""
+        doors = self.building.directory.doors
+        if DoorId(door) not in doors:
+            known = ", ".join(sorted(doors)) or "none"
+            msg = f'There is no door "{door}". The doors are: {known}.'
+            raise ConfigError(msg)
+        return await self.switchboard.relay_test(DoorId(door))
+
+
+async def serve(settings: Settings, building_file: Path | None = None) -> None:
+    """Run the service until SIGTERM or Ctrl-C; SIGHUP loads the building again."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    async with running(settings, building_file) as service:
+        keep_garbage_collection_short()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, service.building.reload_by_signal)
+        with contextlib.suppress(BrokenPipeError):
+            print(service.ready_line, flush=True)  # noqa: T201 - the one line on stdout
+        await stop.wait()
+        log.info("service.stopping", calls=service.switchboard.calls)
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, building_file: Path | None = None) -> AsyncIterator[Service]:
+    """Run the service while the context lasts."""
+    if is_only_loopback(settings):
+        log.warning("service.address_unknown", remedy=GIVE_ADDRESS)
+    building = BuildingInForce(
+        building_file or settings.building_file,
+        lambda file: load_building(
+            file, caller_id=settings.caller_id, dial_policy=settings.dial_policy
+        ),
+    )
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    prepare_sounds()
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        parts = await build(settings, building, stack, tasks)
+        service = Service(settings, building, parts)
+        handlers = ControlHandlers(
+            trace=service.trace,
+            relay_test=service.relay_test,
+            reload=building.reload,
+            status=service.status,
+        )
+        await stack.enter_async_context(control_server(settings.control_socket, handlers))
+        parts.spawn(forget_old_traces(service.trace), "traces forgotten")
+        parts.spawn(collect_garbage(), "garbage collected")
+        log.info("service.ready", sip_port=settings.sip_port, http_port=settings.http_port)
+        try:
+            yield service
+        finally:
+            calls = service.switchboard.calls
+            service.switchboard.end_all(EndReason.SHUTTING_DOWN)
+            await asyncio.sleep(STOP_GRACE_S if calls else 0)
+            await stack.aclose()
+            parts.cancel_chores()
