@@ -1,7 +1,7 @@
 """One call that lives: its inbox and task, and its commands carried out one after another."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
@@ -9,22 +9,14 @@ import structlog
 
 from intercom.media import prompts, tones
 from intercom.media.leg import MediaLeg
-from intercom.ports import (
-    CallFacts,
-    PanelLegs,
-    PanelScreens,
-    Presence,
-    RelayDriver,
-    RelayOutcome,
-    RelayResult,
-    ResidentLegs,
-)
+from intercom.ports import CallFacts, Ports, RelayOutcome, RelayResult, ResidentLegs
+from intercom.pulse import event_of, pulse, words_for
 from intercom.routing import commands as do
 from intercom.routing import events as ev
 from intercom.routing.call import Call
 from intercom.routing.commands import EndReason, PanelState
-from intercom.routing.directory import Door, PropertyKind, Relay
-from intercom.routing.ids import CallId, CommandId, LegId
+from intercom.routing.directory import PropertyKind
+from intercom.routing.ids import CommandId, LegId
 from intercom.routing.plan import AppTarget, PhoneTarget
 from intercom.sip.offer_answer import NegotiatedVideo
 from intercom.trace import Fact, Hop, Trace
@@ -33,32 +25,12 @@ log = structlog.get_logger()
 
 INBOX_EVENTS = 256
 """More events than that waiting in one call is a flood; the call is ended as a fault."""
-RELAY_LIMIT_S = 8.0
-"""A driver that has said nothing after this is given up; each has a shorter limit of its own."""
 
 _TONES = {
     do.Tone.OPENED: tones.opened,
     do.Tone.REFUSED: tones.refused,
     do.Tone.ENDING_SOON: tones.ending_soon,
 }
-_RESULT_WORDS = {
-    RelayOutcome.OPENED: "measured open",
-    RelayOutcome.SENT: "sent; this door gives no feedback",
-    RelayOutcome.UNKNOWN: "no answer",
-    RelayOutcome.FAILED: "failed",
-}
-
-
-@dataclass(slots=True)
-class Ports:
-    """The outside world of the calls; filled in by the composition root."""
-
-    panels: PanelLegs
-    apps: ResidentLegs
-    phones: ResidentLegs
-    presence: Presence
-    screens: PanelScreens
-    relays: Mapping[type[Relay], RelayDriver]
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,15 +332,10 @@ class ActiveCall:
         except Exception:
             log.exception("relay.driver_failed", **self._loggable())
             result = RelayResult(RelayOutcome.UNKNOWN, "a fault of the service")
-        words = _RESULT_WORDS[result.outcome]
-        self._step(
-            Hop.RELAY,
-            f"{words}{': ' if result.cause else ''}{result.cause}",
-            coil_ma=result.coil_ma,
-            on_ms=result.on_ms,
-        )
+        measured = {"coil_ma": result.coil_ma, "on_ms": result.on_ms}
+        self._step(Hop.RELAY, words_for(result), **measured)
         if not self.is_closed:
-            self.put(_door_event(command_id, result))
+            self.put(event_of(command_id, result))
 
     def _note(self, event: ev.Event) -> None:
         """Trace what the legs did by themselves."""
@@ -405,30 +372,3 @@ class ActiveCall:
             "call_id": self.facts.call_id,
             "panel_id": self.facts.panel.panel_id,
         }
-
-
-async def pulse(
-    ports: Ports, door: Door, command_id: CommandId, call_id: CallId | None
-) -> RelayResult:
-    """Pulse a door's relay once, by the driver of its kind."""
-    driver = ports.relays.get(type(door.relay))
-    if driver is None:
-        return RelayResult(RelayOutcome.FAILED, "this door's kind of relay is not set up")
-    try:
-        async with asyncio.timeout(RELAY_LIMIT_S):
-            return await driver.pulse(door.relay, door.pulse_ms, command_id, call_id)
-    except TimeoutError:
-        return RelayResult(RelayOutcome.UNKNOWN, "the door did not answer")
-
-
-def _door_event(command_id: CommandId, result: RelayResult) -> ev.Event:
-    match result.outcome:
-        case RelayOutcome.OPENED:
-            return ev.DoorOpened(command_id, result.on_ms)
-        case RelayOutcome.SENT:
-            return ev.DoorSent(command_id)
-        case RelayOutcome.UNKNOWN:
-            return ev.DoorUnknown(command_id)
-        case RelayOutcome.FAILED:
-            return ev.DoorFailed(command_id, result.cause)
-    assert_never(result.outcome)

@@ -119,3 +119,15 @@ class RelayDriver(Protocol):
         self, relay: Relay, pulse_ms: int, command_id: CommandId, call_id: CallId | None
     ) -> RelayResult:
         """Pulse once and say what was measured; never raises for a relay's or network's fault."""
+
+
+@dataclass(slots=True)
+class Ports:
+    """The outside world of the calls; filled in by the composition root."""
+
+    panels: PanelLegs
+    apps: ResidentLegs
+    phones: ResidentLegs
+    presence: Presence
+    screens: PanelScreens
+    relays: Mapping[type[Relay], RelayDriver]

@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 import structlog
 
-from intercom.active_call import ActiveCall, PanelMedia, Ports, pulse
+from intercom.active_call import ActiveCall, PanelMedia
 from intercom.media.bridge import Bridge
 from intercom.media.leg import MediaLeg
-from intercom.ports import CallFacts, RelayResult
+from intercom.ports import CallFacts, Ports, RelayResult
+from intercom.pulse import pulse
 from intercom.routing import events as ev
 from intercom.routing.call import Call
 from intercom.routing.commands import EndReason

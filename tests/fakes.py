@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from intercom.active_call import Ports
 from intercom.ports import (
     AppChannel,
     CallFacts,
     PanelLegs,
     PanelScreens,
+    Ports,
     Presence,
     RelayDriver,
     RelayOutcome,

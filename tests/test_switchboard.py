@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 from structlog.testing import capture_logs
 
-from intercom import active_call
+from intercom import active_call, pulse
 from intercom.media.dtmf import DigitWay
 from intercom.ports import RelayOutcome, RelayResult
 from intercom.routing import events as ev
@@ -265,7 +265,7 @@ async def test_a_door_driver_that_raises_leaves_the_door_unknown_and_the_call_al
 
 
 async def test_a_door_driver_that_hangs_is_given_up_and_the_door_unknown(monkeypatch):
-    monkeypatch.setattr(active_call, "RELAY_LIMIT_S", 0.02)
+    monkeypatch.setattr(pulse, "RELAY_LIMIT_S", 0.02)
     async with open_rig() as rig:
         rig.world.relay.result = None
         leg_id = await rig.talk_on_app()
@@ -276,7 +276,7 @@ async def test_a_door_driver_that_hangs_is_given_up_and_the_door_unknown(monkeyp
 
 
 async def test_a_relay_result_after_the_calls_end_changes_nothing(monkeypatch):
-    monkeypatch.setattr(active_call, "RELAY_LIMIT_S", 0.05)
+    monkeypatch.setattr(pulse, "RELAY_LIMIT_S", 0.05)
     async with open_rig() as rig:
         rig.world.relay.result = None
         leg_id = await rig.talk_on_app()

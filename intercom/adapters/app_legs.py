@@ -5,6 +5,7 @@ An app's command counts only from the log-in that was rung, for the leg that it 
 `routing.call` to say.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -25,6 +26,8 @@ from intercom.trace import Hop, Trace
 
 log = structlog.get_logger()
 
+RECONNECT_S = 3.0
+"""An app that comes back within this goes on ringing: a phone that changes its network, a reload."""
 MAX_COMMANDS = 100
 """To open, a leg; a call opens three times."""
 
@@ -45,6 +48,9 @@ class _AppLeg:
     media: WebRtcLeg
     state: _State = _State.RINGING
     has_answer: bool = False
+    is_quiet: bool = False
+    absence: asyncio.TimerHandle | None = None
+    """Runs while the app has no connection and rings."""
     lost: str = ""
     """Why its sound and picture are lost, once they are."""
     open_ids: set[str] = field(default_factory=set)
@@ -105,6 +111,7 @@ class AppLegs:
     def quiet(self, leg_id: LegId) -> None:
         """Go on showing the call, without sound."""
         if leg := self._legs.get(leg_id):
+            leg.is_quiet = True
             self._send(leg, {"type": "quiet"})
 
     def connect(self, leg_id: LegId) -> None:
@@ -162,10 +169,21 @@ class AppLegs:
                 pass
 
     def device_offline(self, target: AppTarget) -> None:
-        """Note a lost connection: what rang there fails; talk goes on as long as its sound does."""
+        """Note a lost connection: what rings waits a moment; talk goes on as its sound does."""
+        loop = asyncio.get_running_loop()
+        for leg in self._legs.values():
+            if leg.target == target and leg.state is _State.RINGING and leg.absence is None:
+                cause = "the app lost its connection"
+                leg.absence = loop.call_later(RECONNECT_S, self._fail, leg, cause)
+
+    def device_online(self, target: AppTarget) -> None:
+        """Ring an app again that lost its connection while it rang: its page may be a new one."""
         for leg in list(self._legs.values()):
-            if leg.target == target and leg.state is _State.RINGING:
-                self._fail(leg, "the app lost its connection")
+            if leg.target == target and leg.absence is not None:
+                self._drop(leg)
+                self.ring(leg.call, leg.leg_id, target)
+                if leg.is_quiet:
+                    self.quiet(leg.leg_id)
 
     def _open(self, leg: _AppLeg, command: str) -> None:
         if command in leg.open_ids or len(leg.open_ids) >= MAX_COMMANDS:
@@ -218,6 +236,8 @@ class AppLegs:
         self._trace.step(leg.call.call_id, hop, text, leg=leg.leg_id)
 
     def _drop(self, leg: _AppLeg) -> None:
+        if leg.absence is not None:
+            leg.absence.cancel()
         self._legs.pop(leg.leg_id, None)
         self._by_token.pop(leg.token, None)
         leg.call.bridge.detach(leg.leg_id)

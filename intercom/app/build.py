@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from intercom.active_call import Ports
 from intercom.adapters.app_legs import AppLegs
 from intercom.adapters.panel_link import PanelLinkHub, load_or_create_key
 from intercom.adapters.relay_http import HttpRelayDriver
@@ -23,10 +22,12 @@ from intercom.errors import ConfigError, MediaError
 from intercom.media.dtls import DtlsIdentity
 from intercom.media.mux import MuxPort
 from intercom.media.port import PortPool
+from intercom.ports import Ports
 from intercom.routing.dial_guard import DialGuard
 from intercom.routing.directory import Directory, HttpRelay, PanelLinkRelay
 from intercom.routing.ids import PanelId
 from intercom.routing.limits import Limits
+from intercom.routing.plan import AppTarget
 from intercom.settings import Settings, SipDigest
 from intercom.settings.addresses import (
     advertised_address,
@@ -162,7 +163,12 @@ class Parts:
             post=self.switchboard.post,
         )
         self.hub.on_message = app_legs.message
-        self.hub.on_online = self.switchboard.device_online
+
+        def online(target: AppTarget) -> None:
+            app_legs.device_online(target)
+            self.switchboard.device_online(target)
+
+        self.hub.on_online = online
         self.hub.on_offline = app_legs.device_offline
         return app_legs
 

@@ -1,5 +1,6 @@
 """App legs: which messages of an app count, and what becomes of a leg that is lost."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from structlog.testing import capture_logs
 
+from intercom.adapters import app_legs
 from intercom.adapters.app_legs import MAX_COMMANDS, AppLegs
 from intercom.media.dtls import DtlsIdentity
 from intercom.media.mux import MuxPort
@@ -191,13 +193,40 @@ async def test_a_command_for_a_leg_that_has_ended_opens_nothing():
         assert desk.channel.of("ended")[0]["reason"] == "answered elsewhere"
 
 
-async def test_an_app_that_goes_offline_while_it_rings_fails():
+async def test_an_app_that_stays_offline_while_it_rings_fails(monkeypatch):
+    monkeypatch.setattr(app_legs, "RECONNECT_S", 0.01)
     async with ringing_desk() as desk:
-        desk.channel.online.clear()
         desk.legs.device_offline(ANNA_APP)
+        assert desk.posted.events == []
+
+        await asyncio.sleep(0.05)
 
         assert desk.posted.events == [(LEG, ev.LegFailed(LEG, ev.LegFailure.UNREACHABLE))]
         assert desk.has_let_go
+
+
+async def test_an_app_that_comes_back_in_time_rings_again_and_its_old_ring_counts_no_more():
+    async with ringing_desk() as desk:
+        old = desk.token
+        desk.legs.device_offline(ANNA_APP)
+
+        desk.legs.device_online(ANNA_APP)
+
+        assert desk.token != old
+        desk.say("open", call=old, id="1")
+        assert desk.posted.events == []
+        desk.say("accept")
+        assert desk.posted.events == [(LEG, ev.LegAnswered(LEG))]
+
+
+async def test_a_quieted_app_that_comes_back_is_quiet_again():
+    async with ringing_desk() as desk:
+        desk.legs.quiet(LEG)
+        desk.legs.device_offline(ANNA_APP)
+
+        desk.legs.device_online(ANNA_APP)
+
+        assert [message["call"] for message in desk.channel.of("quiet")][-1] == desk.token
 
 
 async def test_an_app_that_goes_offline_while_it_talks_talks_on():
