@@ -26,7 +26,7 @@ _EPHEMERAL_TRIES = 64
 
 
 class RtpPort:
-    """One UDP socket."""
+    """One UDP socket; what comes in before anybody listens is dropped."""
 
     def __init__(self, udp: socket.socket, buffer: memoryview) -> None:
         self.port: int = udp.getsockname()[1]
@@ -37,11 +37,11 @@ class RtpPort:
         self._is_ipv6 = udp.family == socket.AF_INET6
         self._loop = asyncio.get_running_loop()
         self._receiver: Receiver | None = None
+        self._loop.add_reader(udp.fileno(), self._drain)
 
     def listen(self, receiver: Receiver) -> None:
         """Hand every packet from now on to `receiver`."""
         self._receiver = receiver
-        self._loop.add_reader(self._socket.fileno(), self._drain)
 
     def send(self, packet: bytes | bytearray, destination: Address) -> None:
         """Send at once; what the kernel does not take is counted and lost, as on the wire."""
@@ -61,17 +61,14 @@ class RtpPort:
         now = self._loop.time()
         receive, buffer = self._socket.recvfrom_into, self._buffer
         for _ in range(MAX_PACKETS_PER_WAKE_UP):
-            receiver = self._receiver
-            if receiver is None:  # closed by the packet before
-                return
             try:
                 size, source = receive(buffer)
-            except OSError:  # nothing left, or an ICMP error of an earlier packet
+            except OSError:  # nothing left, closed by the packet before, or an ICMP error
                 return
             if size >= MAX_PACKET_BYTES:
                 self.oversized += 1
-                continue
-            receiver(buffer[:size], source[:2] if self._is_ipv6 else source, now)
+            elif self._receiver is not None:
+                self._receiver(buffer[:size], source[:2] if self._is_ipv6 else source, now)
 
 
 class PortPool:

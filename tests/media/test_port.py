@@ -1,10 +1,12 @@
 """UDP ports for plain RTP."""
 
+import asyncio
 import socket
 
 import pytest
 
 from intercom.errors import MediaError
+from intercom.media import port as ports
 from intercom.media.port import MAX_PACKETS_PER_WAKE_UP, PortPool
 from tests.media.peers import HOST, delivered
 
@@ -103,4 +105,54 @@ async def test_a_port_closed_by_one_packet_hands_on_none_of_the_others():
         await delivered()
 
     assert heard == [b"1"]
+    rtcp.close()
+
+
+async def test_spare_pairs_are_bound_ahead_and_replaced_as_they_are_taken(monkeypatch):
+    monkeypatch.setattr(ports, "REFILL_S", 0.001)
+    pool = PortPool(HOST)
+    pool.keep_spares(2)
+    await asyncio.sleep(0.05)
+    spares = [rtp.port for rtp, _ in pool._spares]
+
+    rtp, rtcp = pool.open_pair()
+    await asyncio.sleep(0.05)
+
+    assert rtp.port == spares[0]
+    assert pool._spares[0][0].port == spares[1]
+    assert len(pool._spares) == 2
+    pool.close()
+    assert not pool._spares
+    rtp.close()
+    rtcp.close()
+
+
+async def test_spare_pairs_leave_no_press_without_a_port(monkeypatch):
+    monkeypatch.setattr(ports, "REFILL_S", 0.001)
+    first = next(PortPool(HOST, 43000, 43999)._candidates())
+    pool = PortPool(HOST, first, first + 3)
+    pool.keep_spares(9)
+    await asyncio.sleep(0.05)
+
+    pairs = [pool.open_pair(), pool.open_pair()]
+
+    assert len({rtp.port for rtp, _ in pairs}) == 2
+    pool.close()
+    for pair in pairs:
+        for one in pair:
+            one.close()
+
+
+async def test_what_comes_before_anybody_listens_is_dropped_and_not_heard_later():
+    rtp, rtcp = PortPool(HOST).open_pair()
+    heard = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"of an ended call", (HOST, rtp.port))
+        await delivered()
+        rtp.listen(lambda packet, source, now: heard.append(bytes(packet)))
+        sender.sendto(b"of this call", (HOST, rtp.port))
+        await delivered()
+
+    assert heard == [b"of this call"]
+    rtp.close()
     rtcp.close()
