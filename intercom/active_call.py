@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 import structlog
 
+from intercom.errors import MediaError
 from intercom.media import prompts, tones
-from intercom.media.leg import MediaLeg
-from intercom.ports import CallFacts, Ports, RelayOutcome, RelayResult, ResidentLegs
+from intercom.ports import CallFacts, PanelMedia, Ports, RelayOutcome, RelayResult, ResidentLegs
 from intercom.pulse import event_of, pulse, words_for
 from intercom.routing import commands as do
 from intercom.routing import events as ev
@@ -18,7 +17,6 @@ from intercom.routing.commands import EndReason, PanelState
 from intercom.routing.directory import PropertyKind
 from intercom.routing.ids import CommandId, LegId
 from intercom.routing.plan import AppTarget, PhoneTarget
-from intercom.sip.offer_answer import NegotiatedVideo
 from intercom.trace import Fact, Hop, Trace
 
 log = structlog.get_logger()
@@ -31,14 +29,6 @@ _TONES = {
     do.Tone.REFUSED: tones.refused,
     do.Tone.ENDING_SOON: tones.ending_soon,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class PanelMedia:
-    """What a press brings along: the panel's media leg, and its picture as negotiated."""
-
-    leg: MediaLeg
-    picture: NegotiatedVideo | None
 
 
 class Owner(Protocol):
@@ -94,6 +84,8 @@ class ActiveCall:
             self._carry_out([each for each in commands if isinstance(each, do.RingLeg)])
             self._attach_panel(media)
             self._carry_out([each for each in commands if not isinstance(each, do.RingLeg)])
+        except MediaError:  # whoever opens ports has logged it
+            self.abort(EndReason.FAULT)
         except Exception:
             log.exception("call.failed", **self._loggable())
             self.abort(EndReason.FAULT)
@@ -357,7 +349,7 @@ class ActiveCall:
 
     def _attach_panel(self, media: PanelMedia) -> None:
         sprop = media.picture.sprop if media.picture else None
-        self.facts.bridge.attach_panel(media.leg, sprop=sprop)
+        self.facts.bridge.attach_panel(media.open(), sprop=sprop)
 
     def _step(self, hop: Hop, text: str, **facts: Fact) -> None:
         self._trace.step(self.facts.call_id, hop, text, **facts)

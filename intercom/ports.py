@@ -3,12 +3,13 @@
 Every method returns at once; what becomes of it comes back as an event of `routing.events`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from intercom.media.bridge import Bridge
+from intercom.media.leg import MediaLeg
 from intercom.routing.commands import DoorState, EndReason, PanelState
 from intercom.routing.directory import Door, Doorbell, Panel, Property, Relay
 from intercom.routing.ids import CallId, CommandId, DeviceId, LegId, PanelId, ResidentId
@@ -30,6 +31,16 @@ class CallFacts:
     """The panel's: what every other leg is offered first, so that nothing is converted."""
     picture: NegotiatedVideo | None
     """The panel's H.264 as negotiated; None: it has no camera."""
+
+
+@dataclass(frozen=True, slots=True)
+class PanelMedia:
+    """What a press brings along: what was agreed with the panel, and its leg to be opened."""
+
+    law: Law
+    picture: NegotiatedVideo | None
+    open: Callable[[], MediaLeg]
+    """Called once, after the residents are rung; may raise MediaError."""
 
 
 class PanelLegs(Protocol):

@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 import structlog
 
-from intercom.active_call import ActiveCall, PanelMedia
+from intercom.active_call import ActiveCall
 from intercom.media.bridge import Bridge
-from intercom.media.leg import MediaLeg
-from intercom.ports import CallFacts, Ports, RelayResult
+from intercom.ports import CallFacts, PanelMedia, Ports, RelayResult
 from intercom.pulse import pulse
 from intercom.routing import events as ev
 from intercom.routing.call import Call
@@ -21,7 +20,6 @@ from intercom.routing.directory import Directory, Panel
 from intercom.routing.ids import CallId, CommandId, DoorId, LegId, PanelId
 from intercom.routing.limits import Limits
 from intercom.routing.plan import AppTarget, build_plan
-from intercom.sip.offer_answer import NegotiatedVideo
 from intercom.trace import Trace
 
 log = structlog.get_logger()
@@ -65,21 +63,19 @@ class Switchboard:
         panel: Panel,
         button: str,
         leg_id: LegId,
-        media: MediaLeg,
-        picture: NegotiatedVideo | None,
+        media: PanelMedia,
     ) -> EndReason | None:
         """Take a press, with the panel's leg and its media; a reason back means: refused."""
         if self._is_stopping:
             return EndReason.SHUTTING_DOWN
         if panel.doorbell_of(button) is None:
             return EndReason.NO_SUCH_BUTTON
-        brought = PanelMedia(media, picture)
         active = self._by_panel.get(panel.panel_id)
         if active is None:
-            self._start_call(panel.panel_id, button, leg_id, brought)
+            self._start_call(panel.panel_id, button, leg_id, media)
         else:
             self.claim(leg_id, active)
-            active.press_again(leg_id, button, brought)
+            active.press_again(leg_id, button, media)
         return None
 
     def post(self, leg_id: LegId, event: ev.Event) -> None:
@@ -159,7 +155,7 @@ class Switchboard:
             door=directory.doors[panel.door_id],
             doorbell=doorbell,
             bridge=Bridge(on_digit=lambda leg, digit, way: active.digit(leg, digit, way.value)),
-            law=media.leg.law,
+            law=media.law,
             picture=media.picture,
         )
         online = self._ports.presence.online

@@ -10,6 +10,7 @@ from intercom.ports import (
     AppChannel,
     CallFacts,
     PanelLegs,
+    PanelMedia,
     PanelScreens,
     Ports,
     Presence,
@@ -44,6 +45,8 @@ from intercom.routing.ids import (
     TrunkId,
 )
 from intercom.routing.plan import AppTarget
+from intercom.sip.offer_answer import Law
+from tests.media.peers import RecordingLeg
 
 HOUSE, MAIN, PANEL = PropertyId("house"), DoorId("main"), PanelId("panel-a")
 ANNA, BO = ResidentId("anna"), ResidentId("bo")
@@ -258,3 +261,8 @@ class Posted:
 
 
 FAULT, SHUTTING_DOWN = EndReason.FAULT, EndReason.SHUTTING_DOWN
+
+
+def panel_media(leg_id: LegId, clock: Callable[[], float]) -> PanelMedia:
+    """Make what a press of a panel without a camera brings along."""
+    return PanelMedia(Law.PCMA, None, lambda: RecordingLeg(leg_id, clock))

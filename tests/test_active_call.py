@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from structlog.testing import capture_logs
 
-from intercom.active_call import ActiveCall, PanelMedia
+from intercom.active_call import ActiveCall
 from intercom.media.bridge import Bridge
 from intercom.ports import CallFacts
 from intercom.routing import events as ev
@@ -17,8 +17,7 @@ from intercom.routing.ids import CallId, LegId
 from intercom.routing.limits import Limits
 from intercom.routing.plan import build_plan
 from intercom.trace import Hop, Trace
-from tests.fakes import FAULT, HOUSE, MAIN, PANEL, World, make_house
-from tests.media.peers import RecordingLeg
+from tests.fakes import FAULT, HOUSE, MAIN, PANEL, World, make_house, panel_media
 
 LEG = LegId("panel-leg")
 
@@ -47,7 +46,7 @@ class Rig:
         self.trace = Trace(loop.time)
         doorbell = house.doorbells["anna"]
         self.bridge = Bridge(on_digit=lambda *_: None)
-        self.panel = PanelMedia(RecordingLeg(LEG, loop.time), None)
+        self.panel = panel_media(LEG, loop.time)
         facts = CallFacts(
             CallId("call-1"),
             house.properties[HOUSE],
@@ -55,7 +54,7 @@ class Rig:
             house.doors[MAIN],
             doorbell,
             self.bridge,
-            self.panel.leg.law,
+            self.panel.law,
             None,
         )
         numbers = iter(range(100))
@@ -105,7 +104,7 @@ async def test_the_residents_are_rung_before_the_panel_is_attached():
         rig.begin()
 
         assert attached == [None]
-        assert rig.bridge._panel.leg is rig.panel.leg
+        assert rig.bridge._panel.leg.leg_id == LEG
         assert rig.hops[0] is Hop.PRESS
 
 
@@ -186,7 +185,7 @@ async def test_an_ended_calls_presses_that_were_not_decided_about_are_ended():
     async with open_call() as rig:
         rig.begin()
         second = LegId("second")
-        rig.active.press_again(second, "bo", PanelMedia(RecordingLeg(second, float), None))
+        rig.active.press_again(second, "bo", panel_media(second, float))
         rig.active.abort(FAULT)
 
         assert rig.world.panels.ended == {LEG: FAULT, second: FAULT}

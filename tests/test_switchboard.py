@@ -29,8 +29,8 @@ from tests.fakes import (
     SHUTTING_DOWN,
     World,
     make_house,
+    panel_media,
 )
-from tests.media.peers import RecordingLeg
 
 LEG = LegId("panel-leg-1")
 OTHER_PANEL = PanelId("panel-b")
@@ -45,7 +45,7 @@ class Rig:
 
     def press(self, button="anna", leg_id=LEG, panel_id=PANEL):
         panel = self.house.panels[panel_id]
-        return self.switchboard.press(panel, button, leg_id, RecordingLeg(leg_id, float), None)
+        return self.switchboard.press(panel, button, leg_id, panel_media(leg_id, float))
 
     def post(self, event):
         self.switchboard.post(getattr(event, "leg_id", None) or event.panel_leg, event)
@@ -468,9 +468,7 @@ async def test_calls_whose_tasks_are_cancelled_end_their_legs():
     async def serve() -> None:
         async with asyncio.TaskGroup() as tasks:
             switchboard.start(tasks, world.ports)
-            switchboard.press(
-                make_house().panels[PANEL], "anna", LEG, RecordingLeg(LEG, float), None
-            )
+            switchboard.press(make_house().panels[PANEL], "anna", LEG, panel_media(LEG, float))
             await asyncio.sleep(0)
             raise LookupError
 

@@ -9,12 +9,14 @@ from intercom.sip.codec import EventFormat, H264Format, Law, event_of, h264_of, 
 from intercom.sip.sdp import Direction, MediaDescription, SessionDescription
 
 __all__ = [
+    "AcceptedOffer",
     "Direction",
     "Law",
     "LocalMedia",
     "Negotiated",
     "NegotiatedAudio",
     "NegotiatedVideo",
+    "accept_offer",
     "make_answer",
     "make_offer",
     "read_answer",
@@ -129,22 +131,60 @@ def make_offer(local: LocalMedia) -> bytes:
     return sdp.serialise(local.host, local.session_id, local.session_version, media)
 
 
-def make_answer(offer: bytes, local: LocalMedia) -> tuple[bytes, Negotiated]:
-    """Answer every m-line; raise RemoteProtocolError with `status_hint` 488 without common audio."""
-    answers: list[MediaDescription] = []
+@dataclass(frozen=True, slots=True)
+class AcceptedOffer:
+    """An offer with what we agree to; `answer` writes it down once our ports are known."""
+
+    offered: SessionDescription
+    audio_line: int
+    """Index of the m-line that was taken."""
+    video_line: int | None
+    negotiated: Negotiated
+
+    def answer(self, local: LocalMedia) -> bytes:
+        """Answer every m-line; what was not taken is refused by port 0."""
+        lines = [_refused(offered) for offered in self.offered.media]
+        audio, video = self.negotiated.audio, self.negotiated.video
+        lines[self.audio_line] = _audio_answer(self.offered.media[self.audio_line], audio, local)
+        if video is not None and self.video_line is not None:
+            offered = self.offered.media[self.video_line]
+            lines[self.video_line] = _video_answer(offered, video, local)
+        return sdp.serialise(local.host, local.session_id, local.session_version, lines)
+
+
+def accept_offer(
+    offer: bytes,
+    laws: tuple[Law, ...],
+    *,
+    has_video: bool,
+    audio_direction: Direction = Direction.SENDRECV,
+    video_direction: Direction = Direction.SENDRECV,
+) -> AcceptedOffer:
+    """Agree to what both can; raise RemoteProtocolError with `status_hint` 488 without common audio."""
+    description = sdp.parse(offer)
     audio: NegotiatedAudio | None = None
     video: NegotiatedVideo | None = None
-    for offered in sdp.parse(offer).media:
-        answer = None
+    audio_line, video_line = 0, None
+    for index, offered in enumerate(description.media):
         if offered.kind == "audio" and audio is None:
-            answer, audio = _answer_audio(offered, local)
-        elif offered.kind == "video" and video is None and local.video_port is not None:
-            answer, video = _answer_video(offered, local)
-        answers.append(answer or _refused(offered))
+            audio, audio_line = _accept_audio(offered, laws, audio_direction), index
+        elif offered.kind == "video" and video is None and has_video:
+            video, video_line = _accept_video(offered, video_direction), index
     if audio is None:
         raise RemoteProtocolError("no common audio", status_hint=488)
-    body = sdp.serialise(local.host, local.session_id, local.session_version, answers)
-    return body, Negotiated(audio, video)
+    return AcceptedOffer(description, audio_line, video_line, Negotiated(audio, video))
+
+
+def make_answer(offer: bytes, local: LocalMedia) -> tuple[bytes, Negotiated]:
+    """Answer every m-line; raise RemoteProtocolError with `status_hint` 488 without common audio."""
+    accepted = accept_offer(
+        offer,
+        local.laws,
+        has_video=local.video_port is not None,
+        audio_direction=local.audio_direction,
+        video_direction=local.video_direction,
+    )
+    return accepted.answer(local), accepted.negotiated
 
 
 def read_answer(offer: bytes, answer: bytes) -> Negotiated:
@@ -169,36 +209,39 @@ def _pair(
     return None
 
 
-def _answer_audio(
-    offered: MediaDescription, local: LocalMedia
-) -> tuple[MediaDescription | None, NegotiatedAudio | None]:
-    found = law_of(offered, local.laws)
+def _accept_audio(
+    offered: MediaDescription, laws: tuple[Law, ...], direction: Direction
+) -> NegotiatedAudio | None:
+    found = law_of(offered, laws)
     if found is None or not _is_usable(offered):
-        return None, None
-    payload_type, law = found
+        return None
     event = event_of(offered)
-    ptime_ms = _ptime_of(offered)
-    can_send, can_receive = _allowed(local.audio_direction, offered)
-    direction = Direction.of(can_send=can_send, can_receive=can_receive)
-    line = _audio_line(
-        local,
-        offered.protocol,
-        [(payload_type, law)],
-        event=event,
-        ptime_ms=ptime_ms,
-        direction=direction,
-    )
-    return line, NegotiatedAudio(
+    can_send, can_receive = _allowed(direction, offered)
+    return NegotiatedAudio(
         remote=(offered.host, offered.port),
         remote_rtcp=_rtcp_of(offered),
-        law=law,
-        payload_type=payload_type,
+        law=found[1],
+        payload_type=found[0],
         dtmf_payload_type=event.payload_type if event else None,
         dtmf_clock_hz=event.clock_hz if event else 8000,
         dtmf_send_payload_type=event.payload_type if event else None,
-        ptime_ms=ptime_ms,
+        ptime_ms=_ptime_of(offered),
         can_send=can_send,
         can_receive=can_receive,
+    )
+
+
+def _audio_answer(
+    offered: MediaDescription, audio: NegotiatedAudio, local: LocalMedia
+) -> MediaDescription:
+    number = audio.dtmf_payload_type
+    return _audio_line(
+        local,
+        offered.protocol,
+        [(audio.payload_type, audio.law)],
+        event=None if number is None else EventFormat(number, audio.dtmf_clock_hz),
+        ptime_ms=audio.ptime_ms,
+        direction=Direction.of(can_send=audio.can_send, can_receive=audio.can_receive),
     )
 
 
@@ -224,22 +267,25 @@ def _accepted_audio(ours: MediaDescription, theirs: MediaDescription) -> Negotia
     )
 
 
-def _answer_video(
-    offered: MediaDescription, local: LocalMedia
-) -> tuple[MediaDescription | None, NegotiatedVideo | None]:
+def _accept_video(offered: MediaDescription, direction: Direction) -> NegotiatedVideo | None:
     codec = h264_of(offered)
     if codec is None or not _is_usable(offered):
-        return None, None
-    can_send, can_receive = _allowed(local.video_direction, offered)
+        return None
+    can_send, can_receive = _allowed(direction, offered)
+    return _video(offered, codec, can_send=can_send, can_receive=can_receive)
+
+
+def _video_answer(
+    offered: MediaDescription, video: NegotiatedVideo, local: LocalMedia
+) -> MediaDescription:
     wanted = [value.partition(" ") for value in offered.values("rtcp-fb")]
-    numbers = {"*", str(codec.payload_type)}
+    numbers = {"*", str(video.payload_type)}
     feedback = [kind for number, _, kind in wanted if number in numbers and kind in _FEEDBACK]
     ours = H264Format(
-        codec.payload_type, codec.profile_level_id, codec.packetization_mode, local.sprop
+        video.payload_type, video.profile_level_id, video.packetization_mode, local.sprop
     )
-    direction = Direction.of(can_send=can_send, can_receive=can_receive)
-    line = _video_line(local, offered.protocol, ours, feedback, direction)
-    return line, _video(offered, codec, can_send=can_send, can_receive=can_receive)
+    direction = Direction.of(can_send=video.can_send, can_receive=video.can_receive)
+    return _video_line(local, offered.protocol, ours, feedback, direction)
 
 
 def _accepted_video(ours: MediaDescription, theirs: MediaDescription) -> NegotiatedVideo | None:

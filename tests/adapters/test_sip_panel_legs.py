@@ -8,6 +8,7 @@ import pytest
 
 from intercom.adapters.sip.panel_legs import _REFUSALS, SipPanelLegs
 from intercom.adapters.sip.transport import SipTransport
+from intercom.errors import MediaError
 from intercom.media.port import PortPool
 from intercom.routing import events as ev
 from intercom.routing.commands import EndReason
@@ -45,8 +46,16 @@ class Router:
     presses: list = field(default_factory=list)
     refusal: EndReason | None = None
 
-    def press(self, panel, button, leg_id, media, picture):
+    is_opening: bool = True
+    """Whether the press goes on as far as the panel's media, as a call does."""
+
+    def press(self, panel, button, leg_id, media):
         self.presses.append((panel.panel_id, button, leg_id, media))
+        if self.refusal is None and self.is_opening:
+            try:
+                media.open()
+            except MediaError:
+                self.legs.end(leg_id, EndReason.FAULT)
         return self.refusal
 
     @property
@@ -225,7 +234,7 @@ async def test_a_reinvite_moves_the_sound_and_a_bad_one_changes_nothing():
         refused = await panel.hear(ReinviteFailed)
 
         leg = router.legs._legs[router.leg]
-        assert leg.negotiated.audio.remote == (HOST, 41_000)
+        assert leg.media._audio.latch.signalled == (HOST, 41_000)
         assert refused.status == 488
 
 
@@ -260,3 +269,26 @@ async def test_a_panel_speaks_for_itself_whatever_its_from_says():
         await until(lambda: router.presses)
 
         assert router.presses[0][0] == PANEL
+
+
+async def test_a_press_that_is_refused_opens_no_port():
+    async with panel_and_router() as (panel, router):
+        router.refusal = EndReason.NO_SUCH_BUTTON
+        panel.call(router.transport)
+        await panel.hear(InviteFailed)
+
+        assert router.legs._legs == {}
+
+
+async def test_the_media_of_a_panel_that_has_gone_meanwhile_is_closed_at_once():
+    async with panel_and_router() as (panel, router):
+        router.is_opening = False
+        dialog = await pressed(panel, router)
+        panel.sip.endpoint.cancel(dialog, panel.sip.now)
+        panel.sip.flush()
+        await until(lambda: router.posted.events)
+
+        media = router.presses[0][3].open()
+
+        assert media._audio.rtp._socket.fileno() == -1
+        assert router.legs._legs == {}

@@ -7,9 +7,9 @@ import structlog
 
 from intercom.adapters.sip.transport import SipTransport
 from intercom.errors import MediaError, RemoteProtocolError
-from intercom.media.leg import MediaLeg
 from intercom.media.plain import PlainLeg
 from intercom.media.port import PortPool
+from intercom.ports import PanelMedia
 from intercom.routing import events as ev
 from intercom.routing.commands import EndReason
 from intercom.routing.directory import Directory, EarlyMedia, Panel
@@ -22,11 +22,13 @@ from intercom.sip.events import (
     ReinviteReceived,
     SipEvent,
 )
-from intercom.sip.offer_answer import Law, LocalMedia, Negotiated, NegotiatedVideo, make_answer
+from intercom.sip.offer_answer import AcceptedOffer, Law, LocalMedia, accept_offer, make_answer
 
 log = structlog.get_logger()
 
-PressHandler = Callable[[Panel, str, LegId, MediaLeg, NegotiatedVideo | None], EndReason | None]
+PressHandler = Callable[[Panel, str, LegId, PanelMedia], EndReason | None]
+
+LAWS = (Law.PCMA, Law.PCMU)
 
 _REFUSALS: dict[EndReason, tuple[int, str]] = {
     EndReason.NO_SUCH_BUTTON: (404, "No such button"),
@@ -54,10 +56,14 @@ class _PanelLeg:
     leg_id: LegId
     dialog: DialogId
     panel: Panel
-    media: PlainLeg
-    local: LocalMedia
-    answer: bytes
-    negotiated: Negotiated
+    accepted: AcceptedOffer
+    signalling_host: str
+    media: PlainLeg | None = None
+    """Opened once the residents ring: they go first."""
+    local: LocalMedia | None = None
+    answer: bytes = b""
+    refusal: tuple[int, str] | None = None
+    """What went wrong here, to be said instead of the call's reason."""
     is_answered: bool = False
 
 
@@ -94,20 +100,18 @@ class SipPanelLegs:
             return
         leg_id = LegId(f"panel-{self._token(12)}")
         try:
-            leg = self._open_leg(leg_id, event, panel)
+            accepted = accept_offer(event.body, LAWS, has_video=True)
         except RemoteProtocolError as error:
             log.warning("panel.offer_refused", status=error.status_hint, remedy=_CODECS)
             self._refuse(event.dialog, error.status_hint, "No sound in common")
             return
-        except MediaError:
-            log.exception("media.ports_exhausted", remedy=_PORTS)
-            self._refuse(event.dialog, 503, "No media port free")
-            return
+        leg = _PanelLeg(leg_id, event.dialog, panel, accepted, event.source.host)
         self._legs[leg_id] = leg
         self._transport.follow(event.dialog, lambda e: self._dialog_event(leg, e))
-        video = leg.negotiated.video
+        agreed = accepted.negotiated
+        media = PanelMedia(agreed.audio.law, agreed.video, lambda: self._open_media(leg))
         try:
-            refusal = self._on_press(panel, event.request_user, leg_id, leg.media, video)
+            refusal = self._on_press(panel, event.request_user, leg_id, media)
         except BaseException:
             self.end(leg_id, EndReason.FAULT)
             raise
@@ -119,25 +123,31 @@ class SipPanelLegs:
         panel_id = PanelId(event.username if event.username is not None else event.from_user)
         return self._directory().panels.get(panel_id)
 
-    def _open_leg(self, leg_id: LegId, event: InviteReceived, panel: Panel) -> _PanelLeg:
-        has_video = b"m=video" in event.body
-        media = PlainLeg.open(leg_id, self._ports, with_video=has_video)
+    def _open_media(self, leg: _PanelLeg) -> PlainLeg:
+        """Open the ports that were agreed on, and write the answer that names them."""
+        agreed = leg.accepted.negotiated
         try:
-            local = LocalMedia(
-                host=self._media_host,
-                audio_port=media.audio_port,
-                audio_rtcp_port=media.audio_rtcp_port,
-                video_port=media.video_port,
-                video_rtcp_port=media.video_rtcp_port,
-                laws=(Law.PCMA, Law.PCMU),
-                session_id=int(self._token(8), 16),
-            )
-            answer, negotiated = make_answer(event.body, local)
-            media.start(negotiated, signalling_host=event.source.host)
-        except BaseException:
-            media.close()
+            media = PlainLeg.open(leg.leg_id, self._ports, with_video=agreed.video is not None)
+        except MediaError:
+            log.exception("media.ports_exhausted", remedy=_PORTS)
+            leg.refusal = (503, "No media port free")
             raise
-        return _PanelLeg(leg_id, event.dialog, panel, media, local, answer, negotiated)
+        if leg.leg_id not in self._legs:  # the panel has gone; the call will hear of it
+            media.close()
+            return media
+        leg.media = media
+        leg.local = LocalMedia(
+            host=self._media_host,
+            audio_port=media.audio_port,
+            audio_rtcp_port=media.audio_rtcp_port,
+            video_port=media.video_port,
+            video_rtcp_port=media.video_rtcp_port,
+            laws=LAWS,
+            session_id=int(self._token(8), 16),
+        )
+        leg.answer = leg.accepted.answer(leg.local)
+        media.start(agreed, signalling_host=leg.signalling_host)
+        return media
 
     def _dialog_event(self, leg: _PanelLeg, event: SipEvent) -> None:
         match event:
@@ -151,15 +161,18 @@ class SipPanelLegs:
 
     def _renegotiate(self, leg: _PanelLeg, offer: bytes) -> None:
         now = self._transport.now
+        if leg.media is None or leg.local is None:
+            self._transport.endpoint.respond(leg.dialog, now, 491)  # RFC 3261 §14.2
+            return
         if not offer:  # a delayed offer: our last description stands
             self._transport.endpoint.respond(leg.dialog, now, 200, body=leg.answer)
             return
         try:
-            leg.answer, leg.negotiated = make_answer(offer, leg.local)
+            leg.answer, negotiated = make_answer(offer, leg.local)
         except RemoteProtocolError as error:
             self._transport.endpoint.respond(leg.dialog, now, error.status_hint)
             return
-        leg.media.update(leg.negotiated)
+        leg.media.update(negotiated)
         self._transport.endpoint.respond(leg.dialog, now, 200, body=leg.answer)
 
     # -- from the switchboard ----------------------------------------------------------------
@@ -192,7 +205,7 @@ class SipPanelLegs:
             words = _BYE_WORDS.get(reason, "")
             self._transport.endpoint.hang_up(leg.dialog, self._transport.now, words)
         else:
-            status, words = _REFUSALS.get(reason, _DEFAULT_REFUSAL)
+            status, words = leg.refusal or _REFUSALS.get(reason, _DEFAULT_REFUSAL)
             self._transport.endpoint.respond(leg.dialog, self._transport.now, status, reason=words)
         self._transport.drain()
 
@@ -208,4 +221,5 @@ class SipPanelLegs:
     def _drop(self, leg: _PanelLeg) -> None:
         self._legs.pop(leg.leg_id, None)
         self._transport.forget(leg.dialog)
-        leg.media.close()
+        if leg.media is not None:
+            leg.media.close()
