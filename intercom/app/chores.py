@@ -10,8 +10,9 @@ from intercom.sip.offer_answer import Law
 from intercom.trace import Trace
 
 FORGET_TRACES_S = 60.0
-COLLECT_GARBAGE_S = 1.0
-FULL_COLLECTIONS = 60
+COLLECT_GARBAGE_S = 0.2
+"""Often, so that each one is short: once a second took up to 7 ms of the loop, this 2 ms."""
+FULL_COLLECTIONS = 300
 """Each so many collections one is a full one; it takes a few ms."""
 YOUNG_OBJECTS = 50_000
 """New objects at which Python collects by itself; 50 presses a second make 12,000."""
