@@ -1,7 +1,7 @@
 /* Draws what /api/live says and sends what is pressed; holds no state of its own. */
 const ICONS = {
   idle: "idle", calling: "calling", talking: "talking", opened: "door", sent: "door",
-  refused: "problem", "no answer from the door": "problem", ended: "ended", "no router": "problem",
+  refused: "problem", "no answer from the door": "problem", "locked again": "locked", ended: "ended", "no router": "problem",
 };
 const LIT = new Set(["opened", "sent"]);
 const BUSY = new Set(["calling", "early", "talking"]);
@@ -12,7 +12,7 @@ const WORDS = {
 const FAULTS = {
   link_down: "Panel link cut", sip_down: "SIP cut", relay_silent: "Door commands ignored",
   relay_stuck: "Coil draws no current", mute: "Answers get lost", slow: "Link is slow",
-  no_video: "Camera dead", no_sound: "Microphone dead",
+  no_video: "Camera dead", no_sound: "Microphone dead", no_speaker: "Speaker dead",
 };
 const PHASES = { on: "Energised", prolonged: "Energised", off: "At rest", "no current": "No current" };
 const STEPS = {

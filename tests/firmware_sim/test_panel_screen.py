@@ -1,8 +1,12 @@
 """The panel's screen: the router's words before its own, and never silence."""
 
+import re
+
 import pytest
 
 from firmware_sim import screen as module
+from firmware_sim.panel_box import Fault
+from firmware_sim.panel_http import STATIC
 from firmware_sim.screen import Face, Lamp, Screen
 from intercom.link.messages import CallState
 from tests.firmware_sim.panel_process import until
@@ -67,3 +71,16 @@ async def test_the_screen_stops_saying_open_when_the_relay_has_dropped_and_hides
     screen.show(Face.TALKING)
     screen.relay_at_rest()
     assert screen.shown.face is Face.TALKING
+
+
+def test_the_page_has_an_icon_for_every_face_and_a_word_for_every_fault():
+    script = (STATIC / "panel.js").read_text()
+    icons = dict(
+        re.findall(r'"?([a-z ]+)"?: "([a-z]+)"', script.partition("ICONS = {")[2].partition("}")[0])
+    )
+    drawn = set(re.findall(r'data-icon="(\w+)"', (STATIC / "panel.html").read_text()))
+    faults = re.findall(r"(\w+):", script.partition("FAULTS = {")[2].partition("}")[0])
+
+    assert {face.value for face in Face} == {name.strip() for name in icons}
+    assert set(icons.values()) <= drawn
+    assert {fault.value for fault in Fault} == set(faults)
