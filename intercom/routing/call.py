@@ -52,10 +52,10 @@ from intercom.routing.events import (
     PanelLeft,
     TimePassed,
 )
-from intercom.routing.ids import CommandId, LegId, ResidentId
+from intercom.routing.ids import CommandId, LegId
 from intercom.routing.legs import RINGING, Leg, LegState
 from intercom.routing.limits import Timer
-from intercom.routing.plan import AppTarget, PhoneTarget, Stage
+from intercom.routing.plan import AppTarget, PhoneTarget, length_s, without
 
 LegEvent = LegRinging | LegAnswered | LegDeclined | LegFailed | LegEnded | BeepHeard
 
@@ -212,9 +212,9 @@ class Call(CallBase):
         """Silence the person's devices and phone; a carrier's refusal speaks for one phone only."""
         if not leg.is_trunk_phone:
             self._declined |= {leg.resident_id}
-            planned_s = _length_s(self._stages)
-            self._stages = _without(self._stages, leg.resident_id)
-            self._spare_s += planned_s - _length_s(self._stages)
+            planned_s = length_s(self._stages)
+            self._stages = without(self._stages, leg.resident_id)
+            self._spare_s += planned_s - length_s(self._stages)
             for other in self.legs.of_resident(leg.resident_id):
                 if other.leg_id != leg.leg_id:
                     self._drop(other, EndReason.DECLINED)
@@ -390,18 +390,3 @@ class Call(CallBase):
         for target in stage.targets:
             self._ring(target)
         self.timers.set(Timer.STAGE, now + stage.ring_s)
-
-
-def _without(stages: tuple[Stage, ...], resident_id: ResidentId) -> tuple[Stage, ...]:
-    """Leave one person out of the stages to come."""
-    left = (
-        Stage(
-            tuple(each for each in stage.targets if each.resident_id != resident_id), stage.ring_s
-        )
-        for stage in stages
-    )
-    return tuple(stage for stage in left if stage.targets)
-
-
-def _length_s(stages: tuple[Stage, ...]) -> float:
-    return sum(stage.ring_s for stage in stages)

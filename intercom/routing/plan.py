@@ -1,6 +1,6 @@
 """Who rings, in which order and for how long: a doorbell and presence become stages."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from intercom.routing.directory import Doorbell, Resident
@@ -53,6 +53,22 @@ class Stage:
     earlier phone stage are cancelled when the next phone's turn comes."""
 
 
+def without(stages: Iterable[Stage], resident_id: ResidentId) -> tuple[Stage, ...]:
+    """Leave one person out; a stage with nobody left is left out too."""
+    left = (
+        Stage(
+            tuple(each for each in stage.targets if each.resident_id != resident_id), stage.ring_s
+        )
+        for stage in stages
+    )
+    return tuple(stage for stage in left if stage.targets)
+
+
+def length_s(stages: Iterable[Stage]) -> float:
+    """Add up the seconds that stages take."""
+    return sum(stage.ring_s for stage in stages)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     stages: tuple[Stage, ...]
@@ -60,7 +76,7 @@ class Plan:
     @property
     def ring_s(self) -> float:
         """Seconds from the press until nobody is rung any more."""
-        return sum(stage.ring_s for stage in self.stages)
+        return length_s(self.stages)
 
 
 def build_plan(

@@ -3,6 +3,7 @@
 Each puts its datagrams into `outbox`, sets `deadline_at`, and takes itself out of `table` at its end.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
@@ -71,13 +72,13 @@ class ClientTransaction(Timed):
         self._table = table
         table[self.key] = self
 
+    @abstractmethod
     def start(self, now: float) -> None:
         """Send the request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def receive_response(self, response: Response, now: float) -> None:
         """Take a response that matched."""
-        raise NotImplementedError
 
     def fail(self, now: float) -> None:
         """Take word that the transport could not deliver (RFC 3261 §17.1.4)."""
@@ -211,13 +212,13 @@ class ServerTransaction(Timed):
         """A second key in the table, by which a merged request is found (RFC 3261 §8.2.2.2)."""
         table[key] = self
 
+    @abstractmethod
     def respond(self, status: int, data: bytes, now: float) -> None:
         """Send a response; one after the final is our own bug and is dropped."""
-        raise NotImplementedError
 
+    @abstractmethod
     def receive_retransmission(self) -> None:
         """Answer the same request again."""
-        raise NotImplementedError
 
     def terminate(self) -> None:
         """End."""
