@@ -288,7 +288,6 @@ class ActiveCall:
         match command:
             case do.ConnectLeg(leg_id):
                 bridge.connect(leg_id)
-                bridge.stop_ringback()
                 self._legs[leg_id].connect(leg_id)
             case do.DisconnectLeg(leg_id):
                 bridge.disconnect(leg_id)

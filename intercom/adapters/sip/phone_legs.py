@@ -35,7 +35,6 @@ from intercom.sip.events import (
 from intercom.sip.offer_answer import (
     Law,
     LocalMedia,
-    Negotiated,
     make_answer,
     make_offer,
     read_answer,
@@ -89,7 +88,6 @@ class _PhoneLeg:
     """The trunks to try if those before are down."""
     source_host: str = ""
     dialog: DialogId | None = None
-    negotiated: Negotiated | None = None
     has_rung: bool = False
     """The trunk works: what fails from now on is the phone's own, and it is not rung by another."""
     is_answered: bool = False
@@ -247,7 +245,7 @@ class SipPhoneLegs:
 
     def _answered(self, leg: _PhoneLeg, answer: bytes) -> None:
         try:
-            leg.negotiated = read_answer(leg.offer, answer)
+            negotiated = read_answer(leg.offer, answer)
         except RemoteProtocolError as error:
             log.warning("phone.answer_unusable", status=error.status_hint)
             self.end(leg.leg_id, EndReason.FAULT)
@@ -255,7 +253,7 @@ class SipPhoneLegs:
             return
         leg.is_answered = True
         leg.media.start(
-            leg.negotiated,
+            negotiated,
             signalling_host=leg.source_host,
             media_networks=self._media_networks if leg.is_trunk else (),
         )
@@ -290,7 +288,6 @@ class SipPhoneLegs:
         except RemoteProtocolError as error:
             self._transport.endpoint.respond(leg.dialog, now, error.status_hint)
             return
-        leg.negotiated = negotiated
         leg.media.update(negotiated)
         self._transport.endpoint.respond(leg.dialog, now, 200, body=answer)
 
