@@ -18,6 +18,8 @@ TRIES=4
 # Node wants it.
 TEST_PACKAGES=(
   ip:iproute2 nft:nftables
+  dnsmasq:dnsmasq-base linphonec:linphone-cli
+  kamailio:kamailio "/usr/lib/*/kamailio/modules/tls.so:kamailio-tls-modules"
   sipp:sip-tester baresip:baresip-core /usr/lib/baresip/modules/avcodec.so:baresip-ffmpeg
   chromium:chromium "/usr/lib/*/libatomic.so.1:libatomic1"
 )

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
 import socket
 import ssl
 from collections.abc import Coroutine
@@ -13,30 +12,21 @@ from aiohttp import web
 from intercom.adapters.app_legs import AppLegs
 from intercom.adapters.panel_link import PanelLinkHub, load_or_create_key
 from intercom.adapters.relay_http import HttpRelayDriver
-from intercom.adapters.sip.panel_legs import SipPanelLegs
-from intercom.adapters.sip.phone_legs import SipPhoneLegs
 from intercom.adapters.sip.resolve import Resolver
-from intercom.adapters.sip.transport import SipTransport
 from intercom.app.in_force import BuildingInForce
+from intercom.app.sip_side import SipSide, token
 from intercom.errors import ConfigError, MediaError
 from intercom.media.dtls import DtlsIdentity
 from intercom.media.mux import MuxPort
-from intercom.media.port import PortPool
 from intercom.ports import Ports
-from intercom.routing.dial_guard import DialGuard
 from intercom.routing.directory import Directory, HttpRelay, PanelLinkRelay
-from intercom.routing.ids import PanelId
 from intercom.routing.limits import Limits
 from intercom.routing.plan import AppTarget
-from intercom.settings import Settings, SipDigest
+from intercom.settings import Settings
 from intercom.settings.addresses import (
-    advertised_address,
     advertised_media_address,
     media_bind_address,
 )
-from intercom.sip.address import Address
-from intercom.sip.digest import BOTH, MD5_ALONE
-from intercom.sip.endpoint import Endpoint, EndpointConfig
 from intercom.switchboard import Switchboard
 from intercom.trace import Trace
 from intercom.web.login_file import LoginFile
@@ -46,13 +36,6 @@ from intercom.web.signaling import AppHub
 
 NAMES_AT_START_S = 2.0
 """How long the start waits for trunks' and phones' names; they are looked up again by a task."""
-SPARE_PORT_PAIRS = 9
-"""Three calls with picture and phone that begin at once wait for no socket."""
-
-
-def token(length: int) -> str:
-    """Give `length` random hexadecimal characters."""
-    return secrets.token_hex((length + 1) // 2)[:length]
 
 
 class Parts:
@@ -100,51 +83,9 @@ class Parts:
         for chore in self._chores:
             chore.cancel()
 
-    def sip(self) -> tuple[SipTransport, SipPanelLegs, SipPhoneLegs]:
+    def sip(self) -> SipSide:
         """Build the SIP side; the transport does not listen yet."""
-        settings = self.settings
-        advertised = advertised_address(settings)
-        media_host = advertised_media_address(settings)
-        endpoint = Endpoint(
-            EndpointConfig(
-                local=Address(advertised, settings.sip_port),
-                realm=settings.sip_realm,
-                digest_algorithms=BOTH if settings.sip_digest is SipDigest.BOTH else MD5_ALONE,
-                password_of=self._panel_password,
-                is_trusted=self._is_trusted,
-            ),
-            token=token,
-        )
-        transport = SipTransport(endpoint, settings.sip_host, settings.sip_port)
-        pool = PortPool(
-            media_bind_address(settings), settings.rtp_port_first, settings.rtp_port_last
-        )
-        pool.keep_spares(SPARE_PORT_PAIRS)
-        self._stack.callback(pool.close)
-        panel_legs = SipPanelLegs(
-            transport,
-            pool,
-            directory=self.directory,
-            token=token,
-            media_host=media_host,
-            on_press=self.switchboard.press,
-            post=self.switchboard.post,
-        )
-        transport.on_invite = panel_legs.invite_received
-        phone_legs = SipPhoneLegs(
-            transport,
-            pool,
-            self.resolver,
-            directory=self.directory,
-            token=token,
-            caller_id=settings.caller_id,
-            sip_host=advertised,
-            media_host=media_host,
-            media_networks=settings.media_networks,
-            guard=DialGuard(settings.dial_limits),
-            post=self.switchboard.post,
-        )
-        return transport, panel_legs, phone_legs
+        return SipSide(self.settings, self.directory, self.resolver, self.switchboard, self._stack)
 
     def apps(self) -> AppLegs:
         """Build the apps' side, with the log-ins of before the start."""
@@ -198,28 +139,20 @@ class Parts:
         ]
         self.spawn(self.resolver.keep_fresh(changed, self.directory), "names looked up")
 
-    def _panel_password(self, user: str) -> str | None:
-        panel = self.directory().panels.get(PanelId(user))
-        return panel.password if panel else None
-
-    def _is_trusted(self, source: Address, from_user: str) -> bool:
-        panel = self.directory().panels.get(PanelId(from_user))
-        return panel is not None and source.host in panel.allowed_addresses
-
 
 async def build(
     settings: Settings, building: BuildingInForce, stack: AsyncExitStack, tasks: asyncio.TaskGroup
 ) -> Parts:
     """Build the service; what listens comes last, so that nobody is let in before all stands."""
     parts = Parts(settings, building, stack, tasks)
-    transport, panel_legs, phone_legs = parts.sip()
+    sip = parts.sip()
     http_relays = await stack.enter_async_context(HttpRelayDriver(settings.relay_ca_file))
     parts.switchboard.start(
         tasks,
         Ports(
-            panels=panel_legs,
+            panels=sip.panel_legs,
             apps=parts.apps(),
-            phones=phone_legs,
+            phones=sip.phone_legs,
             presence=parts.hub,
             screens=parts.panel_link,
             relays={PanelLinkRelay: parts.panel_link, HttpRelay: http_relays},
@@ -229,7 +162,7 @@ async def build(
         async with asyncio.timeout(NAMES_AT_START_S):
             await parts.resolver.refresh(building.directory)
     parts.follow_the_building()
-    await stack.enter_async_context(transport)
+    await stack.enter_async_context(sip.transport)
     await _serve_http(settings, parts.site(), stack)
     return parts
 
