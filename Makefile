@@ -8,7 +8,7 @@ need_venv = @test -x $(BIN)/pytest || { echo 'Run `make setup` first.' >&2; exit
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check unit bench docs states fix clean
+.PHONY: help setup demo test check unit bench fuzz docs states fix clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ unit: ## the fast tests alone
 bench: ## every benchmark, one after the other
 	$(need_venv)
 	@set -e; for file in $(BENCHES); do echo "== $$file"; $(BIN)/python $$file; done
+
+fuzz: ## a million inputs each into SIP, SDP and the media's ports, guided by coverage; ARGS="--runs N sip"
+	$(need_venv)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet -e '.[fuzz]'
+	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 docs: states ## write what is generated from the code: docs/settings.md, the table of a call's states
 	$(need_venv)

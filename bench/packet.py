@@ -12,21 +12,28 @@ import socket
 import time
 import timeit
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from statistics import median
+
+from pylibsrtp import Policy
 
 from intercom.media import dtmf, g711, rtp, tones
 from intercom.media.bridge import Bridge
 from intercom.media.h264 import GopCache
 from intercom.media.plain import PlainLeg
 from intercom.media.port import PortPool
+from intercom.media.srtp import SrtpSender
 from intercom.routing.ids import LegId
+from intercom.sip.crypto import Crypto, SrtpKey, Suite
 from intercom.sip.offer_answer import Law, Negotiated, NegotiatedAudio
 
 HOST = "127.0.0.1"
 ROUNDS = 20_000
 BURST = 32  # small enough for any kernel's default socket buffer
 VOICE = bytes(160)
+SUITE = Suite.AES_CM_128_HMAC_SHA1_80
+FAR_KEY = SrtpKey(SUITE, bytes(range(SUITE.key_bytes)))
 
 
 def open_sockets() -> tuple[socket.socket, socket.socket]:
@@ -40,32 +47,41 @@ def open_sockets() -> tuple[socket.socket, socket.socket]:
     return pair[0], pair[1]
 
 
-def open_leg(name: str, far: tuple[socket.socket, socket.socket], law: Law) -> PlainLeg:
+def open_leg(
+    name: str, far: tuple[socket.socket, socket.socket], law: Law, *, is_encrypted: bool = False
+) -> PlainLeg:
     """Start a leg toward a far end."""
     leg = PlainLeg.open(LegId(name), PortPool(HOST), with_video=False)
     remote, remote_rtcp = far[0].getsockname(), far[1].getsockname()
     audio = NegotiatedAudio(remote, remote_rtcp, law, law.value, 101, 8000, 101, 20, True, True)
+    if is_encrypted:
+        leg.draw_keys()
+        audio = replace(audio, crypto=Crypto(1, FAR_KEY))
     leg.start(Negotiated(audio), signalling_host=HOST)
     return leg
 
 
-async def through_the_bridge(phone_law: Law, *, listeners: int = 1) -> float:
+async def through_the_bridge(
+    phone_law: Law, *, listeners: int = 1, is_encrypted: bool = False
+) -> float:
     """Measure one direction, panel to phone (or to several that listen)."""
     panel_end = open_sockets()
-    panel = open_leg("panel", panel_end, Law.PCMA)
+    panel = open_leg("panel", panel_end, Law.PCMA, is_encrypted=is_encrypted)
+    far = SrtpSender(Policy.SRTP_PROFILE_AES128_CM_SHA1_80, FAR_KEY.key) if is_encrypted else None
     bridge = Bridge(on_digit=lambda *_: None)
     bridge.attach_panel(panel)
     ends, legs = [], []
     for n in range(listeners):
         ends.append(open_sockets())
-        legs.append(open_leg(f"leg{n}", ends[-1], phone_law))
+        legs.append(open_leg(f"leg{n}", ends[-1], phone_law, is_encrypted=is_encrypted))
         bridge.attach(legs[-1], hears_visitor=True, is_phone=False)
     spent = []
     sent = 0
     for start in range(0, ROUNDS, BURST):
         for n in range(start, start + BURST):
             packet = rtp.build_header(8, n & 0xFFFF, 160 * n, 1) + VOICE
-            panel_end[0].sendto(packet, (HOST, panel.audio_port))
+            wire = packet if far is None else far.protect(packet)
+            panel_end[0].sendto(wire or b"", (HOST, panel.audio_port))
         sent += BURST
         began = time.perf_counter()
         while bridge.statistics(legs[-1].leg_id).packets_out < sent:  # noqa: ASYNC110 - it drives the loop
@@ -145,6 +161,9 @@ def measure() -> dict[str, float]:
         "one recvfrom and one sendto": kernel_alone(),
         "through the bridge, same law": asyncio.run(through_the_bridge(Law.PCMA)),
         "through the bridge, law converted": asyncio.run(through_the_bridge(Law.PCMU)),
+        "through the bridge, both ends SRTP": asyncio.run(
+            through_the_bridge(Law.PCMA, is_encrypted=True)
+        ),
         "through the bridge, to five devices": asyncio.run(
             through_the_bridge(Law.PCMA, listeners=5)
         ),

@@ -21,6 +21,7 @@ from intercom.sip.events import (
     BindingChanged,
     DialogEnded,
     DialogId,
+    InfoAnswered,
     InfoReceived,
     InviteAnswered,
     InviteCancelled,
@@ -28,6 +29,9 @@ from intercom.sip.events import (
     InviteFailed,
     InviteProgressed,
     InviteReceived,
+    OfferAnswered,
+    OptionsAnswered,
+    OptionsFailed,
     RegistrationFailed,
     RegistrationSucceeded,
     ReinviteAnswered,
@@ -187,9 +191,11 @@ class PanelPhone:
                 self._sip.endpoint.respond(dialog, self._sip.now, BUSY)
             case InfoReceived(_, "application/media_control+xml"):  # RFC 5168: a key frame
                 self._camera.request_key_frame()
-            case ReinviteAnswered() | ReinviteFailed() | InfoReceived():
+            case ReinviteAnswered() | ReinviteFailed() | OfferAnswered() | InfoReceived():
                 pass  # none of ours, or none that we know
-            case InviteCancelled() | InviteConfirmed() | BindingChanged():
+            case InviteCancelled() | InviteConfirmed() | BindingChanged() | InfoAnswered():
+                pass  # of the roles that a panel does not play
+            case OptionsAnswered() | OptionsFailed():
                 pass  # of the roles that a panel does not play
             case _:
                 self._handle_in_call(event)

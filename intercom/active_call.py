@@ -8,6 +8,7 @@ import structlog
 
 from intercom.errors import MediaError
 from intercom.media import prompts, tones
+from intercom.media.silence import SILENCE_LIMIT_S
 from intercom.ports import CallFacts, PanelMedia, Ports, RelayOutcome, RelayResult, ResidentLegs
 from intercom.pulse import event_of, pulse, words_for
 from intercom.routing import commands as do
@@ -72,6 +73,7 @@ class ActiveCall:
         self._offered: dict[LegId, PanelMedia] = {}
         """Media of further presses, until the call has decided about them."""
         self._is_screen_on = False
+        facts.bridge.on_silence = self._fell_silent
 
     def begin(self, media: PanelMedia, button: str) -> None:
         """Carry out the first commands, before any task switch: the visitor waits for them.
@@ -132,6 +134,11 @@ class ActiveCall:
             log.exception("call.not_ended", **self._loggable())
         if not self.is_closed:
             self._close(reason)
+
+    def _fell_silent(self, leg_id: LegId) -> None:
+        whom = "the panel" if leg_id == self.panel_leg else "the resident"
+        self._step(Hop.FAILED, f"nothing came from {whom} for {SILENCE_LIMIT_S:.0f} s", leg=leg_id)
+        self.abort(EndReason.MEDIA_LOST)
 
     def unheard(self) -> list[ev.Event]:
         """Take the events that came too late for this call."""

@@ -11,9 +11,9 @@ from typing import Protocol
 from intercom.media.bridge import Bridge
 from intercom.media.leg import MediaLeg
 from intercom.routing.commands import DoorState, EndReason, PanelState
-from intercom.routing.directory import Door, Doorbell, Panel, Property, Relay
+from intercom.routing.directory import Door, Doorbell, Panel, PictureSource, Property, Relay
 from intercom.routing.ids import CallId, CommandId, DeviceId, LegId, PanelId, ResidentId
-from intercom.routing.plan import AppTarget, Target
+from intercom.routing.plan import OnlineDevice, Target
 from intercom.sip.offer_answer import Law, NegotiatedVideo
 
 
@@ -30,7 +30,11 @@ class CallFacts:
     law: Law
     """The panel's: what every other leg is offered first, so that nothing is converted."""
     picture: NegotiatedVideo | None
-    """The panel's H.264 as negotiated; None: it has no camera."""
+    """The panel's H.264 as negotiated; None: it has no camera, or shows it otherwise."""
+
+    def snapshots(self) -> PictureSource | None:
+        """Tell where pictures are got that the panel does not give by SIP."""
+        return self.panel.picture if self.picture is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,10 @@ class ResidentLegs(Protocol):
 
 
 class Presence(Protocol):
-    """Which apps are online now."""
+    """Which devices are online now."""
 
-    def online(self, resident_id: ResidentId) -> tuple[AppTarget, ...]:
-        """List a resident's apps that have a live connection."""
+    def online(self, resident_id: ResidentId) -> tuple[OnlineDevice, ...]:
+        """List a resident's apps that have a live connection, and SIP phones that are registered."""
 
 
 class AppChannel(Protocol):
@@ -90,6 +94,21 @@ class AppChannel(Protocol):
 
     def send(self, device_id: DeviceId, message: Mapping[str, object]) -> bool:
         """Send one message; False when the device is gone."""
+
+    def send_if_idle(self, device_id: DeviceId, message: Mapping[str, object]) -> bool:
+        """Send a message that may be left out, unless an earlier one still waits; False: left out."""
+
+
+class Pictures(Protocol):
+    """Pictures of panels that give none by SIP."""
+
+    def follow(
+        self, call_id: CallId, source: PictureSource, leg_id: LegId, show: Callable[[str], None]
+    ) -> None:
+        """Give a leg the call's pictures, JPEG in base64, until `leave`."""
+
+    def leave(self, call_id: CallId, leg_id: LegId) -> None:
+        """Give it no more; nothing for a leg that follows none."""
 
 
 class PanelScreens(Protocol):

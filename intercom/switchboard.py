@@ -19,7 +19,7 @@ from intercom.routing.commands import EndReason
 from intercom.routing.directory import Directory, Panel
 from intercom.routing.ids import CallId, CommandId, DoorId, LegId, PanelId
 from intercom.routing.limits import Limits
-from intercom.routing.plan import AppTarget, build_plan
+from intercom.routing.plan import OnlineDevice, build_plan
 from intercom.trace import Trace
 
 log = structlog.get_logger()
@@ -84,8 +84,8 @@ class Switchboard:
         if active is not None:
             active.put(event)
 
-    def device_online(self, target: AppTarget) -> None:
-        """Ring an app that connected just now, in every call that rings its resident."""
+    def device_online(self, target: OnlineDevice) -> None:
+        """Ring a device that came online just now, in every call that rings its resident."""
         for active in list(self._by_panel.values()):
             if target.resident_id in active.facts.doorbell.residents:
                 active.put(ev.DeviceCameOnline(target))
@@ -106,6 +106,7 @@ class Switchboard:
     def claim(self, leg_id: LegId, call: ActiveCall) -> None:
         """Bring this leg's events to the call from now on."""
         self._by_leg[leg_id] = call
+        self._trace.claim(leg_id, call.facts.call_id)
 
     def release(self, leg_id: LegId) -> None:
         """Bring them no more."""

@@ -15,6 +15,8 @@ MAX_STEPS = 200
 """Of one call; what comes later is counted, not kept."""
 MAX_TEXT = 200
 MAX_SUBSCRIBERS = 16
+MAX_LEGS = 4_000
+"""Of all calls together: who belongs to which call."""
 
 Fact = str | int | float | bool | None
 
@@ -86,6 +88,18 @@ class Trace:
         self._max_calls = max_calls
         self._calls: OrderedDict[str, TracedCall] = OrderedDict()
         self._subscribers: list[Callable[[Step], None]] = []
+        self._call_of_leg: OrderedDict[str, tuple[str, float]] = OrderedDict()
+
+    def claim(self, leg_id: str, call_id: str) -> None:
+        """Note that a leg belongs to a call from now on."""
+        self._call_of_leg[leg_id] = call_id, self._clock()
+        self._call_of_leg.move_to_end(leg_id)
+        if len(self._call_of_leg) > MAX_LEGS:
+            self._call_of_leg.popitem(last=False)
+
+    def call_of(self, leg_id: str) -> str:
+        """Say which call a leg belongs to; empty when it is not known any more."""
+        return self._call_of_leg.get(leg_id, ("", 0.0))[0]
 
     def step(self, call_id: str, hop: Hop, text: str = "", **facts: Fact) -> None:
         """Note one step of a call, now."""
@@ -119,8 +133,16 @@ class Trace:
         while self._calls:
             oldest = next(iter(self._calls.values()))
             if now - oldest.started_at < self._keep_s:
-                return  # the ring is in order of the calls' starts
+                break  # the ring is in order of the calls' starts
             del self._calls[oldest.call_id]
+        self._forget_old_legs(now)
+
+    def _forget_old_legs(self, now: float) -> None:
+        while self._call_of_leg:
+            leg_id, (_, since_at) = next(iter(self._call_of_leg.items()))
+            if now - since_at < self._keep_s:
+                return
+            del self._call_of_leg[leg_id]
 
     def subscribe(self, tell: Callable[[Step], None]) -> Callable[[], None]:
         """Call `tell` with each further step until the returned function is called.

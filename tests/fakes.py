@@ -180,6 +180,9 @@ class FakeChannel(AppChannel):
         self.sent.append((device_id, dict(message)))
         return True
 
+    def send_if_idle(self, device_id, message):
+        return self.send(device_id, message)
+
     def of(self, kind, device_id=None):
         """List what was sent of a kind, and to whom."""
         return [

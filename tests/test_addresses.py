@@ -1,9 +1,13 @@
 """Which addresses panels, phones and apps are told."""
 
+import pytest
+
+from intercom.errors import ConfigError
 from intercom.settings import Settings, addresses, load_settings
 from intercom.settings.addresses import (
     advertised_address,
     advertised_media_address,
+    faces_of,
     is_only_loopback,
     media_bind_address,
 )
@@ -35,3 +39,43 @@ def test_a_machine_without_a_route_is_noticed_unless_its_address_was_given(monke
     assert is_only_loopback(settings())
     assert not is_only_loopback(settings(sip_host="127.0.0.1"))
     assert not is_only_loopback(settings(public_address="192.0.2.9"))
+
+
+def test_each_family_has_its_own_public_bound_and_media_address():
+    both = settings(sip_host="0.0.0.0,2001:db8::7", public_address="2001:db8::9,192.0.2.9")
+
+    v4, v6 = faces_of(both)
+
+    assert v4 == ("0.0.0.0", "192.0.2.9", "0.0.0.0", "192.0.2.9")
+    assert v6 == ("2001:db8::7", "2001:db8::9", "2001:db8::7", "2001:db8::9")
+
+
+def test_a_family_without_a_public_address_is_told_the_machine_s_own(monkeypatch):
+    monkeypatch.setattr(addresses, "_own_address", lambda any_host: "2001:db8::7")
+
+    _, v6 = faces_of(settings(sip_host="0.0.0.0,::", public_address="192.0.2.9"))
+
+    assert v6 == ("::", "2001:db8::7", "2001:db8::7", "2001:db8::7")
+
+
+def test_a_public_name_stands_for_both_families_in_sip_and_is_looked_up_for_each_in_sdp(
+    monkeypatch,
+):
+    dns = {("a.example", "127.0.0.1"): "192.0.2.9", ("a.example", "::1"): "2001:db8::9"}
+    monkeypatch.setattr(addresses, "_ip_address_of", lambda host, like: dns[host, like])
+
+    v4, v6 = faces_of(settings(sip_host="127.0.0.1,::1", public_address="a.example"))
+
+    assert (v4.advertised, v4.media_advertised) == ("a.example", "192.0.2.9")
+    assert (v6.advertised, v6.media_advertised) == ("a.example", "2001:db8::9")
+
+
+def test_a_public_name_without_an_address_of_a_family_is_named():
+    with pytest.raises(ConfigError, match=r"name\.invalid cannot be looked up for IPv4"):
+        faces_of(settings(public_address="name.invalid"))
+
+
+def test_media_has_the_family_of_its_own_address_and_else_that_of_sip():
+    v4, v6 = faces_of(settings(sip_host="127.0.0.1,::1", media_host="127.0.0.2"))
+
+    assert (v4.media_bind, v6.media_bind) == ("127.0.0.2", "::1")

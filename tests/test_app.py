@@ -56,12 +56,14 @@ caller_ids = ["{CALLER_ID}"]
 
 
 @contextlib.asynccontextmanager
-async def service_with(carrier: Address, folder: Path, name: str = "") -> AsyncIterator[Service]:
+async def service_with(
+    carrier: Address, folder: Path, name: str = "", **more: object
+) -> AsyncIterator[Service]:
     file = folder / "building.toml"
     file.write_text(building(carrier, name))
     file.chmod(0o600)
     rtp = free_port() // 20 * 20
-    settings = Settings(
+    values: dict[str, object] = dict(  # noqa: C408 - as the settings are written
         caller_id=CALLER_ID,
         building_file=file,
         state_dir=folder / "state",
@@ -75,6 +77,7 @@ async def service_with(carrier: Address, folder: Path, name: str = "") -> AsyncI
         rtp_port_last=rtp + 19,
         webrtc_port=free_port(),
     )
+    settings = Settings(**(values | more))
     async with running(settings, file) as service:
         yield service
 

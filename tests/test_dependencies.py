@@ -48,7 +48,7 @@ def imported(folder: str) -> set[str]:
     [
         ("intercom", [PROJECT["dependencies"]]),
         ("firmware_sim", [PROJECT["dependencies"], EXTRAS["sim"]]),
-        ("tests", [PROJECT["dependencies"], EXTRAS["sim"], EXTRAS["dev"]]),
+        ("tests", [PROJECT["dependencies"], EXTRAS["sim"], EXTRAS["dev"], EXTRAS["fuzz"]]),
     ],
 )
 def test_every_package_that_is_imported_is_declared(folder, groups):

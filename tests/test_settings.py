@@ -27,7 +27,7 @@ def faults(environment, settings_file=None):
 def test_the_caller_id_is_the_only_setting_without_a_default():
     settings = load_settings(environment=GOOD)
 
-    assert settings.sip_host == "0.0.0.0"
+    assert settings.sip_host == ("0.0.0.0",)
     assert settings.sip_port == 5060
     assert settings.control_socket == Path("var/control.sock")
     assert [n for n, f in Settings.model_fields.items() if f.is_required()] == ["caller_id"]
@@ -53,8 +53,17 @@ def test_all_wrong_settings_are_named_at_once():
     [
         ("CALLER_ID", "23506953", "give the number your calls come from"),
         ("CALLER_ID", "+47 23506953", '"+47 23506953" is not a number in E.164'),
-        ("SIP_PORT", "70000", "give a free UDP port from 1 to 65535"),
+        ("SIP_PORT", "70000", "give a port from 1 to 65535 that is free for UDP and TCP"),
         ("SIP_HOST", "localhost", "give an IP address of this machine"),
+        ("SIP_HOST", "192.0.2.1,192.0.2.2", "holds two addresses of one family"),
+        ("MEDIA_HOST", "::", "INTERCOM_MEDIA_HOST is wrong: sip_host has no IPv6 address"),
+        ("PUBLIC_ADDRESS", "2001:db8::1", "sip_host has no IPv6 address, as 2001:db8::1 is"),
+        ("PUBLIC_ADDRESS", "a.example,b.example", "holds two of one kind"),
+        ("SIP_TLS_KEY", "/dev/null", "INTERCOM_SIP_TLS_CERTIFICATE is missing, and sip_tls_key is"),
+        ("SIP_TLS_CERTIFICATE", "/dev/null", "INTERCOM_SIP_TLS_KEY is missing"),
+        ("SIP_TLS_CLIENT_CA", "/dev/null", "is missing, and sip_tls_client_ca is set"),
+        ("SIP_TLS_CA", "/no/such", "cannot be read: No such file or directory"),
+        ("SIP_CONNECTIONS", "1", "give 10 to 20000"),
         ("SIP_PORT", "20500", "INTERCOM_SIP_PORT is wrong: 20500 lies among the ports of RTP"),
         ("WEBRTC_PORT", "5060", "5060 is a port of RTP or SIP as well"),
         ("RTP_PORT_FIRST", "20001", "give an even UDP port"),
@@ -79,6 +88,21 @@ def test_a_wrong_value_is_named_with_its_remedy(name, value, said):
     assert said in lines[0]
 
 
+def test_tls_for_sip_needs_a_port_of_its_own():
+    files = {"INTERCOM_SIP_TLS_CERTIFICATE": "/dev/null", "INTERCOM_SIP_TLS_KEY": "/dev/null"}
+
+    assert (
+        "INTERCOM_SIP_TLS_PORT is wrong: 5060"
+        in (faults(GOOD | files | {"INTERCOM_SIP_TLS_PORT": "5060"})[0])
+    )
+
+
+def test_an_address_of_each_family_may_be_given():
+    settings = load_settings(environment=GOOD | {"INTERCOM_SIP_HOST": "0.0.0.0, ::"})
+
+    assert settings.sip_host == ("0.0.0.0", "::")
+
+
 def test_a_misspelt_variable_is_refused_with_the_nearest_name():
     assert faults(GOOD | {"INTERCOM_SIP_PROT": "5060"}) == [
         "INTERCOM_SIP_PROT in the environment is no setting: did you mean INTERCOM_SIP_PORT?"
@@ -94,7 +118,7 @@ def test_an_empty_variable_is_none_at_all_except_for_a_list():
     settings = load_settings(
         environment=GOOD | {"INTERCOM_PUBLIC_ADDRESS": "", "INTERCOM_REFUSED_PREFIXES": ""}
     )
-    assert settings.public_address is None
+    assert settings.public_address == ()
     assert settings.refused_prefixes == ()
 
 
@@ -102,12 +126,12 @@ def test_the_example_of_a_settings_file_is_good_once_it_has_a_caller_id(tmp_path
     text = (DEPLOY / "intercom.env.example").read_text().replace("#INTERCOM", "INTERCOM")
     assert "INTERCOM_CALLER_ID=\n" in text
     file = tmp_path / "intercom.env"
-    for name in ("TLS_CERTIFICATE", "TLS_KEY"):
+    for name in ("TLS_CERTIFICATE", "TLS_KEY", "SIP_TLS_CERTIFICATE", "SIP_TLS_KEY"):
         text = re.sub(rf"INTERCOM_{name}=.*", f"INTERCOM_{name}=/dev/null", text)
 
     file.write_text(text)
 
-    assert load_settings(file, environment=GOOD).public_address == "203.0.113.10"
+    assert load_settings(file, environment=GOOD).public_address == ("203.0.113.10",)
 
 
 def test_systemd_does_not_start_again_after_a_wrong_setting():

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 
 import structlog
 
@@ -16,7 +17,7 @@ from intercom.errors import RemoteProtocolError
 from intercom.media.dtls import DtlsIdentity
 from intercom.media.mux import MuxPort
 from intercom.media.webrtc import WebRtcLeg
-from intercom.ports import AppChannel, CallFacts
+from intercom.ports import AppChannel, CallFacts, Pictures
 from intercom.routing import events as ev
 from intercom.routing.commands import DoorState, EndReason
 from intercom.routing.events import LegFailure
@@ -69,7 +70,9 @@ class AppLegs:
         token: Callable[[int], str],
         trace: Trace,
         post: Callable[[LegId, ev.Event], None],
+        pictures: Pictures | None = None,
     ) -> None:
+        self._pictures = pictures
         self._channel = channel
         self._mux = mux
         self._certificate = certificate
@@ -94,6 +97,13 @@ class AppLegs:
         if not self._send(leg, self._ring_message(leg)):
             self._drop(leg)
             self._post(leg_id, ev.LegFailed(leg_id, LegFailure.UNREACHABLE))
+        elif self._pictures is not None and (source := call.snapshots()) is not None:
+            self._pictures.follow(call.call_id, source, leg_id, partial(self._show, leg))
+
+    def _show(self, leg: _AppLeg, jpeg: str) -> None:
+        """Hand on a picture, unless the app is slow: the next one is newer."""
+        message = {"type": "snapshot", "call": leg.token, "jpeg": jpeg}
+        self._channel.send_if_idle(leg.target.device_id, message)
 
     def _ring_message(self, leg: _AppLeg) -> dict[str, object]:
         call = leg.call
@@ -104,7 +114,8 @@ class AppLegs:
             "doorbell": call.doorbell.name,
             "offer": leg.media.offer(),
             "law": call.law.name,
-            "has_picture": call.picture is not None,
+            "has_picture": call.picture is not None or call.snapshots() is not None,
+            "is_snapshot": call.snapshots() is not None,
             "ring_s": call.panel.profile.ring_limit_s,
         }
 
@@ -236,6 +247,8 @@ class AppLegs:
         self._trace.step(leg.call.call_id, hop, text, leg=leg.leg_id)
 
     def _drop(self, leg: _AppLeg) -> None:
+        if self._pictures is not None:
+            self._pictures.leave(leg.call.call_id, leg.leg_id)
         if leg.absence is not None:
             leg.absence.cancel()
         self._legs.pop(leg.leg_id, None)

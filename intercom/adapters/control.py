@@ -5,6 +5,7 @@
     GET  /trace/stream  every further step, one JSON object a line
     POST /relay-test    {"door": "main"}: pulse once, answer what was measured
     POST /reload        {"file": "…"} or {}: load the building again
+    POST /unlock        let everybody try again whom the defences shut out
 
 Only the service's own user may connect: the socket's mode is 0600.
 """
@@ -47,6 +48,8 @@ class ControlHandlers:
     reload: Callable[[Path | None], Change]
     """Load the building again, from another file where one is given; ConfigError if it is wrong."""
     status: Callable[[], Mapping[str, object]]
+    unlock: Callable[[], int] = lambda: 0
+    """Lift every lock-out; tell how many there were."""
 
 
 @contextlib.asynccontextmanager
@@ -77,6 +80,7 @@ class _Control:
         self.app.router.add_get("/trace/stream", self._stream)
         self.app.router.add_post("/relay-test", self._relay_test)
         self.app.router.add_post("/reload", self._reload)
+        self.app.router.add_post("/unlock", self._unlock)
 
     def stop_streams(self) -> None:
         """End every open stream, so that stopping does not wait for its reader."""
@@ -111,6 +115,9 @@ class _Control:
         file = await _field(request, "file")
         change = self._handlers.reload(Path(file) if file else None)
         return web.json_response({"summary": change.summary()})
+
+    async def _unlock(self, _: web.Request) -> web.Response:
+        return web.json_response({"unlocked": self._handlers.unlock()})
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})

@@ -12,14 +12,17 @@ from aiohttp import web
 from intercom.adapters.app_legs import AppLegs
 from intercom.adapters.panel_link import PanelLinkHub, load_or_create_key
 from intercom.adapters.relay_http import HttpRelayDriver
+from intercom.adapters.sip.locate import RealDns
+from intercom.adapters.sip.panel_codes import PanelCodeDriver
 from intercom.adapters.sip.resolve import Resolver
+from intercom.adapters.snapshots import Snapshots
 from intercom.app.in_force import BuildingInForce
 from intercom.app.sip_side import SipSide, token
 from intercom.errors import ConfigError, MediaError
 from intercom.media.dtls import DtlsIdentity
 from intercom.media.mux import MuxPort
 from intercom.ports import Ports
-from intercom.routing.directory import Directory, HttpRelay, PanelLinkRelay
+from intercom.routing.directory import Directory, HttpRelay, PanelCodeRelay, PanelLinkRelay
 from intercom.routing.limits import Limits
 from intercom.routing.plan import AppTarget
 from intercom.settings import Settings
@@ -64,8 +67,11 @@ class Parts:
             key=load_or_create_key(settings.state_dir / "panel-link.key"),
             directory=self.directory,
         )
-        family = socket.AF_INET6 if ":" in settings.sip_host else socket.AF_INET
-        self.resolver = Resolver(family)
+        families = (socket.AF_INET6 if ":" in each else socket.AF_INET for each in settings.sip_host)
+        self.resolver = Resolver(*families, dns=RealDns())
+        self.sip_side: SipSide
+        """Made by `sip`."""
+        self._trunks_changed = asyncio.Event()
         self._stack = stack
         self._tasks = tasks
         self._chores: list[asyncio.Task[None]] = []
@@ -85,9 +91,12 @@ class Parts:
 
     def sip(self) -> SipSide:
         """Build the SIP side; the transport does not listen yet."""
-        return SipSide(self.settings, self.directory, self.resolver, self.switchboard, self._stack)
+        self.sip_side = SipSide(
+            self.settings, self.directory, self.resolver, self.switchboard, self._stack
+        )
+        return self.sip_side
 
-    def apps(self) -> AppLegs:
+    def apps(self, pictures: Snapshots) -> AppLegs:
         """Build the apps' side, with the log-ins of before the start."""
         login_file = LoginFile(self.settings.state_dir / "logins.json", self.logins)
         login_file.load()
@@ -102,6 +111,7 @@ class Parts:
             token=token,
             trace=self.trace,
             post=self.switchboard.post,
+            pictures=pictures,
         )
         self.hub.on_message = app_legs.message
 
@@ -136,8 +146,14 @@ class Parts:
             lambda _: self.hub.directory_changed(),
             lambda _: self.panel_link.directory_changed(),
             lambda _: changed.set(),
+            lambda _: self._trunks_changed.set(),
         ]
+        self.resolver.on_change = self._trunks_changed.set
         self.spawn(self.resolver.keep_fresh(changed, self.directory), "names looked up")
+
+    def watch_trunks(self) -> None:
+        """Register with carriers and ask whether they are there, now that we listen."""
+        self.spawn(self.sip_side.trunks.keep(self._trunks_changed), "trunks watched")
 
 
 async def build(
@@ -147,15 +163,20 @@ async def build(
     parts = Parts(settings, building, stack, tasks)
     sip = parts.sip()
     http_relays = await stack.enter_async_context(HttpRelayDriver(settings.relay_ca_file))
+    pictures = await stack.enter_async_context(Snapshots(tasks, http_relays.tls))
     parts.switchboard.start(
         tasks,
         Ports(
             panels=sip.panel_legs,
-            apps=parts.apps(),
+            apps=parts.apps(pictures),
             phones=sip.phone_legs,
             presence=parts.hub,
             screens=parts.panel_link,
-            relays={PanelLinkRelay: parts.panel_link, HttpRelay: http_relays},
+            relays={
+                PanelLinkRelay: parts.panel_link,
+                HttpRelay: http_relays,
+                PanelCodeRelay: PanelCodeDriver(sip.panel_legs),
+            },
         ),
     )
     with contextlib.suppress(TimeoutError):  # the service starts without DNS, too
@@ -163,6 +184,8 @@ async def build(
             await parts.resolver.refresh(building.directory)
     parts.follow_the_building()
     await stack.enter_async_context(sip.transport)
+    stack.callback(sip.stop)
+    parts.watch_trunks()
     await _serve_http(settings, parts.site(), stack)
     return parts
 

@@ -4,9 +4,11 @@ import asyncio
 import gc
 import itertools
 
+from intercom.adapters.sip.farewell import FAREWELLS
 from intercom.media import prompts, tones
-from intercom.media.sequencer import encoded_ringback
+from intercom.media.sequencer import encoded_clip, encoded_ringback
 from intercom.sip.offer_answer import Law
+from intercom.sip.capture import Capture
 from intercom.trace import Trace
 
 FORGET_TRACES_S = 60.0
@@ -16,6 +18,8 @@ FULL_COLLECTIONS = 300
 """Each so many collections one is a full one; it takes a few ms."""
 YOUNG_OBJECTS = 50_000
 """New objects at which Python collects by itself; 50 presses a second make 12,000."""
+_SAID_BY_THE_ROUTER = frozenset({prompts.Words.NO_CALLBACK, *FAREWELLS.values()})
+"""Said outside a call's bridge, to a visitor or a caller, while others talk."""
 
 
 def prepare_sounds() -> None:
@@ -26,7 +30,10 @@ def prepare_sounds() -> None:
         make()
     for words in prompts.Words:
         for language in prompts.LANGUAGES:
-            prompts.load(words, language)
+            pcm = prompts.load(words, language)
+            if words in _SAID_BY_THE_ROUTER:
+                for law in Law:
+                    encoded_clip(pcm, law)  # 14 ms of the loop the first time
 
 
 def keep_garbage_collection_short() -> None:
@@ -43,8 +50,10 @@ async def collect_garbage() -> None:
         gc.collect(2 if count % FULL_COLLECTIONS == 0 else 1)
 
 
-async def forget_old_traces(trace: Trace) -> None:
-    """Drop steps of calls that are older than 15 minutes, also when nothing rings."""
+async def forget_old_traces(trace: Trace, capture: Capture) -> None:
+    """Drop steps and messages that are older than 15 minutes, also when nothing rings."""
     while True:
         await asyncio.sleep(FORGET_TRACES_S)
-        trace.forget_old(asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        trace.forget_old(now)
+        capture.forget_old(now)

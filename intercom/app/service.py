@@ -18,13 +18,16 @@ from intercom.app.chores import (
     prepare_sounds,
 )
 from intercom.app.in_force import BuildingInForce
-from intercom.building import load_building
+from intercom.app.metrics import MetricSources, is_all_commercial, metrics_server
+from intercom.app.sip_side import sip_line
+from intercom.building import BuildingChange, load_building
 from intercom.errors import ConfigError
 from intercom.ports import RelayResult
 from intercom.routing.commands import EndReason
 from intercom.routing.ids import DoorId
 from intercom.settings import Settings
 from intercom.settings.addresses import advertised_address, is_only_loopback
+from intercom.sip.address import bracketed
 
 log = structlog.get_logger()
 
@@ -32,6 +35,7 @@ GIVE_ADDRESS = (
     "this machine has no route, so panels and phones are told 127.0.0.1:"
     " set INTERCOM_PUBLIC_ADDRESS to the address at which they reach it"
 )
+USE_RELOAD = "`intercom reload` says what is wrong; the certificates of before stay in use"
 STOP_GRACE_S = 0.5
 """How long BYEs and closing frames may take to leave when the service stops."""
 
@@ -43,6 +47,10 @@ class Service:
         self.settings = settings
         self.building = building
         self.switchboard = parts.switchboard
+        self._tls = parts.sip_side.tls
+        self._sip = parts.sip_side.transport
+        self._lag = parts.sip_side.lag
+        self._trunks = parts.sip_side.trunks
         self.trace = parts.trace
         self.panel_link = parts.panel_link
         self.hub = parts.hub
@@ -52,9 +60,9 @@ class Service:
         """What is printed once everything stands."""
         settings, directory = self.settings, self.building.directory
         scheme = "https" if settings.has_tls else "http"
-        advertised = advertised_address(settings)
+        advertised = bracketed(advertised_address(settings))
         return (
-            f"Open Intercom is ready: SIP udp {advertised}:{settings.sip_port}, "
+            f"Open Intercom is ready: {sip_line(settings)}, "
             f"app {scheme}://{advertised}:{settings.http_port}/, "
             f"RTP {settings.rtp_port_first}-{settings.rtp_port_last}, "
             f"WebRTC {settings.webrtc_port}, "
@@ -69,9 +77,44 @@ class Service:
             "panels_online": {
                 state.panel_id: state.is_online for state in self.panel_link.panel_states()
             },
+            "trunks": self._trunks.status(),
             "apps_online": sum(len(self.hub.online(each)) for each in residents),
+            "locked_sources": self._sip.endpoint.locked_sources(self._sip.now)
+            + self.panel_link.locked_count(),
             "ready": self.ready_line,
         }
+
+    def reload(self, file: Path | None = None) -> BuildingChange:
+        """Load building and certificates again; a wrong file raises ConfigError, nothing changes."""
+        contexts = self._tls.read()
+        change = self.building.reload(file)
+        self._tls.use(contexts)
+        return change
+
+    def reload_by_signal(self) -> None:
+        """Load each again and only log what came of it."""
+        try:
+            self._tls.reload()
+        except ConfigError:
+            log.exception("sip.certificate_refused", remedy=USE_RELOAD)
+        self.building.reload_by_signal()
+
+    def unlock(self) -> int:
+        """Let everybody try again whom the defences shut out; tell how many sources that were."""
+        return self._sip.endpoint.unlock(self._sip.now) + self.panel_link.unlock()
+
+    @property
+    def metric_sources(self) -> MetricSources:
+        """Where the metrics are read."""
+        endpoint, sip = self._sip.endpoint, self._sip
+        return MetricSources(
+            counters=endpoint.counters,
+            table_sizes=endpoint.table_sizes,
+            locked_sources=lambda: endpoint.locked_sources(sip.now),
+            lag=self._lag,
+            calls=lambda: self.switchboard.calls,
+            is_all_commercial=lambda: is_all_commercial(self.building.directory),
+        )
 
     async def relay_test(self, door: str) -> RelayResult:
         """Pulse a door's relay; raise ConfigError for a door that is not there."""
@@ -84,14 +127,14 @@ class Service:
 
 
 async def serve(settings: Settings, building_file: Path | None = None) -> None:
-    """Run the service until SIGTERM or Ctrl-C; SIGHUP loads the building again."""
+    """Run the service until SIGTERM or Ctrl-C; SIGHUP loads building and certificates again."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     async with running(settings, building_file) as service:
         keep_garbage_collection_short()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, service.building.reload_by_signal)
+        loop.add_signal_handler(signal.SIGHUP, service.reload_by_signal)
         with contextlib.suppress(BrokenPipeError):
             print(service.ready_line, flush=True)  # noqa: T201 - the one line on stdout
         await stop.wait()
@@ -117,8 +160,12 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
         handlers = ControlHandlers(
             trace=service.trace,
             relay_test=service.relay_test,
-            reload=building.reload,
+            reload=service.reload,
             status=service.status,
+            unlock=service.unlock,
+        )
+        await stack.enter_async_context(
+            metrics_server(settings.metrics_port, service.metric_sources)
         )
         await stack.enter_async_context(control_server(settings.control_socket, handlers))
         parts.spawn(forget_old_traces(service.trace), "traces forgotten")

@@ -4,23 +4,27 @@ import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+from intercom.adapters.sip.inbound import InboundCalls
+from intercom.adapters.sip.lag import LagMeter
+from intercom.adapters.sip.media_place import MediaPlace, MediaPlaces
 from intercom.adapters.sip.panel_legs import SipPanelLegs
 from intercom.adapters.sip.phone_legs import SipPhoneLegs
 from intercom.adapters.sip.resolve import Resolver
-from intercom.adapters.sip.transport import SipTransport
+from intercom.adapters.sip.stream import StreamLimits
+from intercom.adapters.sip.tls import Tls, TlsFiles
+from intercom.adapters.sip.transport import SipTransport, StreamSettings
+from intercom.adapters.sip.trunks import Trunks
+from intercom.app.listed import ListedHosts
 from intercom.media.port import PortPool
 from intercom.routing.dial_guard import DialGuard
 from intercom.routing.directory import Directory
 from intercom.routing.ids import PanelId
 from intercom.settings import Settings, SipDigest
-from intercom.settings.addresses import (
-    advertised_address,
-    advertised_media_address,
-    media_bind_address,
-)
-from intercom.sip.address import Address
+from intercom.settings.addresses import Face, advertised_addresses, faces_of
+from intercom.sip.address import Address, Transport, host_port
 from intercom.sip.digest import BOTH, MD5_ALONE
 from intercom.sip.endpoint import Endpoint, EndpointConfig
+from intercom.sip.events import InviteReceived
 from intercom.switchboard import Switchboard
 
 SPARE_PORT_PAIRS = 9
@@ -44,52 +48,123 @@ class SipSide:
         stack: AsyncExitStack,
     ) -> None:
         self._directory = directory
-        advertised = advertised_address(settings)
-        media_host = advertised_media_address(settings)
+        faces = faces_of(settings)
+        first, *others = addresses_of(settings)
         endpoint = Endpoint(
             EndpointConfig(
-                local=Address(advertised, settings.sip_port),
+                local=first,
+                also_local=tuple(others),
                 realm=settings.sip_realm,
                 digest_algorithms=BOTH if settings.sip_digest is SipDigest.BOTH else MD5_ALONE,
                 password_of=self._panel_password,
                 is_trusted=self._is_trusted,
+                is_listed=ListedHosts(directory, resolver).has,
+                is_callback=self._is_callback,
             ),
             token=token,
         )
-        self.transport = SipTransport(endpoint, settings.sip_host, settings.sip_port)
-        pool = PortPool(
-            media_bind_address(settings), settings.rtp_port_first, settings.rtp_port_last
+        self.lag = LagMeter(endpoint.note_lag)
+        self.lag.start()
+        stack.callback(self.lag.stop)
+        self.tls = Tls(
+            TlsFiles(
+                settings.sip_tls_certificate,
+                settings.sip_tls_key,
+                settings.sip_tls_client_ca,
+                settings.sip_tls_ca,
+            )
         )
-        pool.keep_spares(SPARE_PORT_PAIRS)
-        stack.callback(pool.close)
+        self.transport = SipTransport(
+            endpoint,
+            faces[0].bind,
+            settings.sip_port,
+            also_host=faces[1].bind if len(faces) > 1 else None,
+            streams=StreamSettings(
+                self.tls,
+                settings.sip_tls_port if settings.has_sip_tls else None,
+                StreamLimits(
+                    connections=settings.sip_connections,
+                    per_source=settings.sip_connections_per_address,
+                ),
+            ),
+        )
+        place, *other_places = (_media_place(settings, face, stack) for face in faces)
+        other_media = other_places[0] if other_places else None
         self.panel_legs = SipPanelLegs(
             self.transport,
-            pool,
+            place.ports,
             directory=directory,
             token=token,
-            media_host=media_host,
+            media_host=place.host,
+            other_media=other_media,
             on_press=switchboard.press,
             post=switchboard.post,
         )
-        self.transport.on_invite = self.panel_legs.invite_received
+        self.inbound = InboundCalls(
+            self.transport, MediaPlaces(place, other_media), directory=directory, token=token
+        )
+        self.transport.on_invite = self._invite_received
+        self.trunks = Trunks(
+            self.transport, resolver, directory=directory, caller_id=settings.caller_id
+        )
         self.phone_legs = SipPhoneLegs(
             self.transport,
-            pool,
+            place.ports,
             resolver,
-            directory=directory,
+            self.trunks,
             token=token,
             caller_id=settings.caller_id,
-            sip_host=advertised,
-            media_host=media_host,
+            sip_host=faces[0].advertised,
+            media_host=place.host,
+            other_media=other_media,
             media_networks=settings.media_networks,
             guard=DialGuard(settings.dial_limits),
             post=switchboard.post,
         )
 
+    def stop(self) -> None:
+        """End what outlives the calls: farewells, callers, registrations with carriers."""
+        self.panel_legs.end_farewells()
+        self.inbound.stop()
+        self.trunks.withdraw()
+
+    def _invite_received(self, event: InviteReceived) -> None:
+        if event.is_callback:
+            self.inbound.invite_received(event)
+        else:
+            self.panel_legs.invite_received(event)
+
     def _panel_password(self, user: str) -> str | None:
         panel = self._directory().panels.get(PanelId(user))
         return panel.password if panel else None
 
+    def _is_callback(self, source: Address, dialled: str) -> bool:
+        return self.trunks.is_calling_us(source, dialled)
+
     def _is_trusted(self, source: Address, from_user: str) -> bool:
         panel = self._directory().panels.get(PanelId(from_user))
         return panel is not None and source.host in panel.allowed_addresses
+
+
+def addresses_of(settings: Settings) -> list[Address]:
+    """List what we are reachable as, UDP first."""
+    kinds = [(Transport.UDP, settings.sip_port), (Transport.TCP, settings.sip_port)]
+    if settings.has_sip_tls:
+        kinds.append((Transport.TLS, settings.sip_tls_port))
+    hosts = advertised_addresses(settings)
+    return [Address(host, port, kind) for kind, port in kinds for host in hosts]
+
+
+def sip_line(settings: Settings) -> str:
+    """Say where SIP is received."""
+    found: dict[str, list[str]] = {}
+    for address in addresses_of(settings):
+        found.setdefault(host_port(address), []).append(address.transport.value.lower())
+    return "SIP " + ", ".join(f"{'+'.join(kinds)} {place}" for place, kinds in found.items())
+
+
+def _media_place(settings: Settings, face: Face, stack: AsyncExitStack) -> MediaPlace:
+    pool = PortPool(face.media_bind, settings.rtp_port_first, settings.rtp_port_last)
+    pool.keep_spares(SPARE_PORT_PAIRS)
+    stack.callback(pool.close)
+    return MediaPlace(pool, face.media_advertised)

@@ -1,23 +1,25 @@
 """Make the directory of tables that have been checked."""
 
+from ipaddress import ip_network
+
 from intercom.building.check import Secrets, Tables
-from intercom.building.tables import DoorTable, HttpTable, PanelTable, ResidentTable
+from intercom.building.lines import Path
+from intercom.building.tables import PanelTable, ResidentTable, TrunkTable
+from intercom.building.ways import picture_of, profile_of, relay_of
 from intercom.routing.directory import (
     Button,
+    Carrier,
     Directory,
     Door,
     Doorbell,
-    EarlyMedia,
-    HttpRelay,
+    Encryption,
     Panel,
-    PanelLinkRelay,
-    PanelProfile,
     Property,
     PropertyKind,
-    Relay,
     Resident,
     SipPhone,
     Trunk,
+    TrunkTransport,
 )
 from intercom.routing.ids import (
     DeviceId,
@@ -28,10 +30,14 @@ from intercom.routing.ids import (
     ResidentId,
     TrunkId,
 )
+from intercom.routing.numbers import to_e164
 
 
-def assemble(tables: Tables, secrets: Secrets) -> Directory:
-    """Make the directory; every reference is known to hold."""
+def assemble(tables: Tables, secrets: Secrets, region: str | None) -> Directory:
+    """Make the directory; every reference is known to hold, and each number to be one.
+
+    `region` is the country in whose way numbers may be written.
+    """
     prop = _property(tables)
     property_id = prop.property_id
     doors = [
@@ -39,13 +45,13 @@ def assemble(tables: Tables, secrets: Secrets) -> Directory:
             door_id=DoorId(table.id),
             property_id=property_id,
             name=table.name,
-            relay=_relay(table, secrets.get(("door", position, "relay"))),
+            relay=relay_of(table, ("door", position, "relay"), tables, secrets),
             pulse_ms=table.pulse_ms,
         )
         for position, table in tables.doors.items()
     ]
     panels = [
-        _panel(table, property_id, secrets.get(("panel", position)))
+        _panel(table, ("panel", position), property_id, secrets)
         for position, table in tables.panels.items()
     ]
     doorbells = [
@@ -59,16 +65,9 @@ def assemble(tables: Tables, secrets: Secrets) -> Directory:
         )
         for table in tables.doorbells.values()
     ]
-    residents = [_resident(table) for table in tables.residents.values()]
+    residents = [_resident(table, region) for table in tables.residents.values()]
     trunks = tuple(
-        Trunk(
-            trunk_id=TrunkId(table.id),
-            address=table.address,
-            username=table.username,
-            password=secrets.get(("trunk", position)),
-            caller_ids=frozenset(table.caller_ids),
-        )
-        for position, table in tables.trunks.items()
+        _trunk(table, secrets.get(("trunk", position))) for position, table in tables.trunks.items()
     )
     return Directory(
         properties={property_id: prop},
@@ -93,21 +92,7 @@ def _property(tables: Tables) -> Property:
     )
 
 
-def _relay(door: DoorTable, password: str | None) -> Relay:
-    table = door.relay
-    if not isinstance(table, HttpTable):
-        return PanelLinkRelay(panel_id=PanelId(table.panel), relay=table.relay)
-    return HttpRelay(
-        method=table.method,
-        url=table.url,
-        authentication=table.authentication,
-        username=table.username,
-        password=password or "",
-        expected_status=table.expected_status,
-    )
-
-
-def _panel(table: PanelTable, property_id: PropertyId, password: str | None) -> Panel:
+def _panel(table: PanelTable, path: Path, property_id: PropertyId, secrets: Secrets) -> Panel:
     return Panel(
         panel_id=PanelId(table.id),
         property_id=property_id,
@@ -116,21 +101,39 @@ def _panel(table: PanelTable, property_id: PropertyId, password: str | None) -> 
             Button(name=button, doorbell_id=DoorbellId(doorbell))
             for button, doorbell in table.buttons.items()
         ),
-        password=password,
+        password=secrets.get(path),
         allowed_addresses=frozenset(table.allowed_addresses),
-        profile=PanelProfile(
-            early=EarlyMedia(table.profile.early), ring_limit_s=table.profile.ring_limit_s
-        ),
+        profile=profile_of(table),
+        picture=picture_of(table, path, secrets),
     )
 
 
-def _resident(table: ResidentTable) -> Resident:
+def _trunk(table: TrunkTable, password: str | None) -> Trunk:
+    return Trunk(
+        trunk_id=TrunkId(table.id),
+        address=table.address,
+        username=table.username,
+        password=password,
+        caller_ids=frozenset(table.caller_ids),
+        transport=TrunkTransport(table.transport) if table.transport else None,
+        carrier=Carrier(table.carrier),
+        is_registering=table.register_,
+        is_probed=table.probe,
+        headers=tuple(table.headers.items()),
+        encryption=Encryption(table.srtp),
+        media_networks=tuple(map(ip_network, table.media_networks)),
+        signalling_networks=tuple(map(ip_network, table.signalling_networks)),
+        ring_s=table.ring_s,
+    )
+
+
+def _resident(table: ResidentTable, region: str | None) -> Resident:
     return Resident(
         resident_id=ResidentId(table.username),
         name=table.name,
         password_hash=table.password_hash or "",
         has_app=table.app,
-        number=table.number,
+        number=to_e164(table.number, region) if table.number else None,
         sip_phones=tuple(
             SipPhone(device_id=DeviceId(f"{table.username}/sip-phone-{position}"), uri=uri)
             for position, uri in enumerate(table.sip_phones, start=1)

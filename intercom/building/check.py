@@ -4,12 +4,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from intercom.building.check_trunks import check_number, check_reach, check_trunks, home_region
+from intercom.building.check_ways import check_relay, check_snapshot
 from intercom.building.faults import Faults, did_you_mean
 from intercom.building.lines import Path
+from intercom.building.makes import MAKES
 from intercom.building.tables import (
     DoorbellTable,
     DoorTable,
-    HttpTable,
+    PanelCodeTable,
+    PanelLinkTable,
     PanelTable,
     PropertyTable,
     ResidentTable,
@@ -18,7 +22,7 @@ from intercom.building.tables import (
 from intercom.routing.numbers import DialPolicy
 
 Secrets = dict[Path, str | None]
-"""The passwords found, by the place of the table that they belong to."""
+"""The passwords found, by the place of the table that they belong to; door codes under its "code"."""
 
 _SHORTEST_PASSWORD = 8  # of a panel: it guards SIP and the door's relay
 
@@ -45,8 +49,10 @@ def check(
     _check_doors(tables, secrets, faults)
     _check_panels(tables, secrets, faults)
     _check_doorbells(tables, faults)
-    _check_residents(tables, faults, policy)
-    _check_trunks(tables, secrets, faults, caller_id)
+    _check_residents(tables, faults, policy, home_region(tables.trunks.values(), caller_id))
+    check_trunks(tables.trunks, secrets, faults, caller_id)
+    is_any_named = bool(tables.names["trunk"])
+    check_reach(tables.trunks, tables.residents, faults, caller_id, is_any_named=is_any_named)
     _check_ring_times(tables, faults)
 
 
@@ -75,8 +81,10 @@ def _check_doors(tables: Tables, secrets: Secrets, faults: Faults) -> None:
         path: Path = ("door", position, "relay")
         if door.id not in beside:
             faults.warn(("door", position), "no panel stands beside this door: no call can open it")
-        if isinstance(door.relay, HttpTable):
-            _check_http_relay(door.relay, path, secrets, faults)
+        check_relay(door, path, tables.panels, secrets, faults)
+        if isinstance(door.relay, PanelCodeTable):
+            _refer(tables, faults, (*path, "panel"), "panel", door.relay.panel)
+        if not isinstance(door.relay, PanelLinkTable):
             continue
         relay = (door.relay.panel, door.relay.relay)
         if relay in taken:
@@ -84,18 +92,6 @@ def _check_doors(tables: Tables, secrets: Secrets, faults: Faults) -> None:
         taken.setdefault(relay, door.id)
         if _refer(tables, faults, (*path, "panel"), "panel", relay[0]):
             _check_panel_has_link(tables, secrets, faults, path, relay[0])
-
-
-def _check_http_relay(relay: HttpTable, path: Path, secrets: Secrets, faults: Faults) -> None:
-    has_secret = bool(secrets.get(path))
-    if relay.authentication == "none":
-        if has_secret or relay.username:
-            faults.add(path, 'has a user and no use for it: give authentication = "digest"')
-        return
-    if not relay.username or path not in secrets:
-        faults.add(path, f"{relay.authentication} needs username and password_file")
-    if relay.authentication == "basic" and relay.url.startswith("http:"):
-        faults.warn(path, "sends its password in the clear: use https or digest")
 
 
 def _check_panel_has_link(
@@ -116,6 +112,9 @@ def _check_panels(tables: Tables, secrets: Secrets, faults: Faults) -> None:
             _refer(tables, faults, (*path, "buttons", button), "doorbell", doorbell)
         if path not in secrets and not panel.allowed_addresses:
             faults.add(path, "nothing proves who it is: give password_file or allowed_addresses")
+        if panel.profile.registers is False and not panel.allowed_addresses:
+            faults.warn(path, "does not log in: it can only ring from one of its allowed_addresses")
+        check_snapshot(panel, path, secrets, faults)
         password = secrets.get(path)
         if password is not None and len(password) < _SHORTEST_PASSWORD:
             faults.add(path, f"its password is shorter than {_SHORTEST_PASSWORD} characters")
@@ -133,7 +132,9 @@ def _check_doorbells(tables: Tables, faults: Faults) -> None:
             faults.warn(path, "no panel has a button for it")
 
 
-def _check_residents(tables: Tables, faults: Faults, policy: DialPolicy) -> None:
+def _check_residents(
+    tables: Tables, faults: Faults, policy: DialPolicy, region: str | None
+) -> None:
     rung = {name for doorbell in tables.doorbells.values() for name in doorbell.residents}
     for position, resident in tables.residents.items():
         path: Path = ("resident", position)
@@ -142,32 +143,10 @@ def _check_residents(tables: Tables, faults: Faults, policy: DialPolicy) -> None
             faults.add(path, fault)
         if not (resident.app or resident.number or resident.sip_phones):
             faults.warn(path, "has neither app nor phone: cannot be reached")
-        objection = policy.objection_to(resident.number) if resident.number else None
-        if objection is not None:
-            faults.add((*path, "number"), f"{resident.number} would never be called: {objection}")
+        if resident.number:
+            check_number((*path, "number"), resident.number, region, policy, faults)
         if resident.username not in rung:
             faults.warn(path, "no doorbell rings here")
-
-
-def _check_trunks(tables: Tables, secrets: Secrets, faults: Faults, caller_id: str | None) -> None:
-    for position, trunk in tables.trunks.items():
-        path: Path = ("trunk", position)
-        if (trunk.username is None) != (path not in secrets):
-            faults.add(path, "has only one of username and password: give both or neither")
-        if caller_id is not None and caller_id not in trunk.caller_ids:
-            faults.warn(path, f"may not show {caller_id} (INTERCOM_CALLER_ID): it is never used")
-    if not any(resident.number for resident in tables.residents.values()):
-        return
-    if not tables.names["trunk"]:
-        faults.warn((), "there is no [[trunk]]: no resident's number can be called")
-    presentable = {number for trunk in tables.trunks.values() for number in trunk.caller_ids}
-    if tables.trunks and caller_id is not None and caller_id not in presentable:
-        fault = (
-            f"no trunk may show {caller_id} (INTERCOM_CALLER_ID): add it to the caller_ids of the"
-            " trunk whose carrier allows it, or set INTERCOM_CALLER_ID to one of"
-            f" {', '.join(sorted(presentable))}"
-        )
-        faults.add(("trunk",), fault)
 
 
 def _check_ring_times(tables: Tables, faults: Faults) -> None:
@@ -175,18 +154,20 @@ def _check_ring_times(tables: Tables, faults: Faults) -> None:
     bells = {doorbell.id: doorbell for doorbell in tables.doorbells.values()}
     has_number = {r.username for r in tables.residents.values() if r.number}
     for position, panel in tables.panels.items():
-        if panel.profile.early == "answer":
+        usual = MAKES[panel.make].profile
+        if (panel.profile.early or usual.early.value) == "answer":
             continue  # we answer it at once, so its own limit never comes
+        ring_limit_s = panel.profile.ring_limit_s or usual.ring_limit_s
         for button, name in panel.buttons.items():
             bell = bells.get(name)
             if bell is None:
                 continue
             phones = sum(resident in has_number for resident in bell.residents)
             needed_s = bell.app_stage_s + phones * bell.phone_stage_s
-            if needed_s > panel.profile.ring_limit_s:
+            if needed_s > ring_limit_s:
                 faults.warn(
                     ("panel", position, "buttons", button),
-                    f"the panel gives up after {panel.profile.ring_limit_s:g} s,"
+                    f"the panel gives up after {ring_limit_s:g} s,"
                     f" and ringing everybody takes {needed_s:g} s",
                 )
 

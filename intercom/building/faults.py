@@ -6,6 +6,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from intercom.building.lines import LineIndex, Path
@@ -14,7 +15,9 @@ from intercom.errors import ConfigError
 
 _MAPPINGS = {"buttons": "button"}
 """Tables whose keys are names of things, and what one such thing is called."""
-_TAGS = frozenset({"panel-link", "http"})
+_TAGS = frozenset(
+    {"panel-link", "panel-code", "http", "2n", "akuvox", "grandstream", "doorbird", "fanvil"}
+)
 """Pydantic puts the relay's driver into the place of an error."""
 
 
@@ -129,7 +132,7 @@ def _explain(shape: type[Table], inner: Path, details: ErrorDetails) -> str:
 
 
 def _explain_value(inner: Path, given: object, description: str) -> str:
-    if inner and inner[-1] in SECRETS:
+    if SECRETS.intersection(map(str, inner)):
         return f"is wrong: give {description}"
     shown = f'"{given}"' if isinstance(given, str) else str(given)
     return f"{shown} is wrong: give {description}"
@@ -139,12 +142,17 @@ def _describe(shape: type[Table], inner: Path) -> tuple[tuple[str, ...], str]:
     """Give the keys known at a place, and what must stand there."""
     description = ""
     for part in inner:
-        field = shape.model_fields.get(str(part))
+        field = _fields_of(shape).get(str(part))
         if field is None:
             break
         description = field.description or ""
         shape = next(iter(_shapes_in(field.annotation, inner)), shape)
-    return tuple(shape.model_fields), description
+    return tuple(_fields_of(shape)), description
+
+
+def _fields_of(shape: type[Table]) -> dict[str, FieldInfo]:
+    """List a table's fields by the names that they have in the file."""
+    return {field.alias or name: field for name, field in shape.model_fields.items()}
 
 
 def _shapes_in(annotation: Any, inner: Path) -> Iterable[type[Table]]:  # noqa: ANN401 - a type

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from intercom.building.assemble import assemble
 from intercom.building.check import Tables, check
+from intercom.building.check_trunks import home_region
 from intercom.building.faults import Faults, did_you_mean, name_of
 from intercom.building.lines import LineIndex, Path
 from intercom.building.secrets import read_secrets
@@ -62,7 +63,8 @@ def load_building(
     secrets = read_secrets(tables, faults, file, environment)
     check(tables, secrets, faults, caller_id, dial_policy or DialPolicy())
     faults.raise_if_any()
-    return Building(assemble(tables, secrets), tuple(faults.warnings))
+    region = home_region(tables.trunks.values(), caller_id)
+    return Building(assemble(tables, secrets, region), tuple(faults.warnings))
 
 
 def _read(file: FilePath) -> str:

@@ -1,40 +1,77 @@
-"""The passwords of a building file: given as such, in a file of their own, or in the environment."""
+"""The secrets of a building file: given as such, in a file of their own, or in the environment."""
 
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
+from typing import NamedTuple
 
 from intercom.building.check import Secrets, Tables
 from intercom.building.faults import Faults
 from intercom.building.lines import Path
-from intercom.building.tables import HttpTable, WithPassword
+from intercom.building.tables import (
+    HttpTable,
+    MakeRelayTable,
+    PanelCodeTable,
+    Table,
+    WithCode,
+    WithPassword,
+)
 
 _MAX_SECRET_BYTES = 4096
+
+
+class _Places(NamedTuple):
+    """Where secrets are looked up."""
+
+    folder: FilePath
+    environment: Mapping[str, str]
 
 
 def read_secrets(
     tables: Tables, faults: Faults, file: FilePath, environment: Mapping[str, str]
 ) -> Secrets:
-    """Look up every password; a file's path is relative to the building file."""
+    """Look up every password, and every door code under "code" of its table.
+
+    A file's path is relative to the building file.
+    """
     secrets: Secrets = {}
+    places = _Places(file.parent, environment)
     is_plain = False
     for path, table in _tables_with_password(tables):
-        given = [n for n in ("password", "password_file", "password_env") if getattr(table, n)]
-        if len(given) > 1:
-            faults.add((*path, given[1]), f"{given[0]} is given as well: keep one of them")
-        if table.password is not None:
-            is_plain = True
-            secrets[path] = table.password
-        elif table.password_file is not None:
-            secrets[path] = _from_file(file.parent / table.password_file, path, faults)
-        elif table.password_env is not None:
-            secrets[path] = environment.get(table.password_env)
-            if not secrets[path]:
-                fault = f"the environment has no {table.password_env}: set it, or use password_file"
-                faults.add((*path, "password_env"), fault)
+        is_plain |= table.password is not None
+        if _is_given(table, "password"):
+            secrets[path] = _look_up(table, "password", path, faults, places)
+    for path, coded in _tables_with_code(tables):
+        is_plain |= coded.code is not None
+        if _is_given(coded, "code"):
+            secrets[*path, "code"] = _look_up(coded, "code", path, faults, places)
     if is_plain and _is_open_to_all(file):
         faults.warn((), f"holds passwords, and everybody may read it: chmod 640 {file}")
     return secrets
+
+
+def _is_given(table: Table, what: str) -> bool:
+    return any(getattr(table, name) is not None for name in _names(what))
+
+
+def _names(what: str) -> tuple[str, str, str]:
+    return what, f"{what}_file", f"{what}_env"
+
+
+def _look_up(table: Table, what: str, path: Path, faults: Faults, places: _Places) -> str | None:
+    plain, in_file, in_environment = (getattr(table, name) for name in _names(what))
+    given = [name for name in _names(what) if getattr(table, name)]
+    if len(given) > 1:
+        faults.add((*path, given[1]), f"{given[0]} is given as well: keep one of them")
+    if plain is not None:
+        return str(plain)
+    if in_file is not None:
+        return _from_file(places.folder / in_file, path, faults, what)
+    secret = places.environment.get(in_environment)
+    if not secret:
+        fault = f"the environment has no {in_environment}: set it, or use {what}_file"
+        faults.add((*path, f"{what}_env"), fault)
+    return secret
 
 
 def _tables_with_password(tables: Tables) -> Iterator[tuple[Path, WithPassword]]:
@@ -43,21 +80,30 @@ def _tables_with_password(tables: Tables) -> Iterator[tuple[Path, WithPassword]]
     for position, trunk in tables.trunks.items():
         yield ("trunk", position), trunk
     for position, door in tables.doors.items():
-        if isinstance(door.relay, HttpTable):
+        if isinstance(door.relay, HttpTable | MakeRelayTable):
+            yield ("door", position, "relay"), door.relay
+    for position, panel in tables.panels.items():
+        if panel.snapshot is not None:
+            yield ("panel", position, "snapshot"), panel.snapshot
+
+
+def _tables_with_code(tables: Tables) -> Iterator[tuple[Path, WithCode]]:
+    for position, door in tables.doors.items():
+        if isinstance(door.relay, PanelCodeTable | MakeRelayTable):
             yield ("door", position, "relay"), door.relay
 
 
-def _from_file(file: FilePath, path: Path, faults: Faults) -> str | None:
-    place = (*path, "password_file")
+def _from_file(file: FilePath, path: Path, faults: Faults, what: str) -> str | None:
+    place = (*path, f"{what}_file")
     try:
         with file.open("rb") as opened:
             first_line = opened.read(_MAX_SECRET_BYTES).partition(b"\n")[0]
         secret = first_line.decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        faults.add(place, f"{file} cannot be read ({error}): write the password into it")
+        faults.add(place, f"{file} cannot be read ({error}): write the {what} into it")
         return None
     if not secret:
-        faults.add(place, f"{file} is empty: write the password into its first line")
+        faults.add(place, f"{file} is empty: write the {what} into its first line")
     if _is_open_to_all(file):
         faults.add(place, f"everybody may read {file}: chmod 640 {file}")
     return secret or None

@@ -1,6 +1,6 @@
 """The shape of a building file's tables; each field's description says what must stand there."""
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from intercom.routing.numbers import is_e164
 
 MAX_PULSE_MS = 10_000
 """The panel's own hard limit for a relay."""
-SECRETS = frozenset({"password", "password_hash"})
+SECRETS = frozenset({"password", "password_hash", "code", "headers"})
 """Fields whose values no error message repeats."""
 
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -20,6 +20,7 @@ _HOST_PORT = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$"
 _SIP_URI = (
     r"^sips?:([A-Za-z0-9._~!*'()&=+$,;?/%-]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$"
 )
+_HEADER = r"^[A-Za-z][A-Za-z0-9-]{0,63}$"
 _USER = r"^[A-Za-z0-9._~!*'()&=+$,;?/%-]{1,64}$"  # RFC 3261 §25.1 user, without the colon
 
 
@@ -31,6 +32,10 @@ def _check_number(value: str) -> str:
 
 def _check_address(value: str) -> str:
     return str(ip_address(value))
+
+
+def _check_network(value: str) -> str:
+    return str(ip_network(value))
 
 
 def _check_url(value: str) -> str:
@@ -54,8 +59,15 @@ def _check_hash(value: str) -> str:
 Id = Annotated[str, Field(pattern=_ID)]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
 Number = Annotated[str, AfterValidator(_check_number)]
+AnyNumber = Annotated[str, Field(pattern=r"^[+0-9][0-9 ()./-]{1,30}$")]
+"""As people write it; `check` reads it, for only there the country is known."""
+Network = Annotated[str, AfterValidator(_check_network)]
+HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,200}$")]
 Address = Annotated[str, AfterValidator(_check_address)]
 Password = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,128}$")]
+UserName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f:]{0,64}$")]
+CodeWayName = Literal["rfc4733", "info-dtmf-relay", "info-dtmf"]
+_CODE_WAYS = '"rfc4733", "info-dtmf-relay" or "info-dtmf"'
 
 
 def _row(description: str, default: Any = ..., **limits: Any) -> Any:  # noqa: ANN401 - as pydantic
@@ -73,6 +85,20 @@ class WithPassword(Table):
     password_file: str | None = _row("the path of a file whose first line is the password", None)
     password_env: str | None = _row(
         "the name of an environment variable, such as INTERCOM_SECRET_TRUNK",
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+    )
+
+
+class WithCode(Table):
+    """A door code, as such or by reference; at most one of the three."""
+
+    code: Annotated[str, Field(pattern=r"^[!-~]{1,32}$")] | None = _row(
+        "the door code, up to 32 characters", None
+    )
+    code_file: str | None = _row("the path of a file whose first line is the door code", None)
+    code_env: str | None = _row(
+        "the name of an environment variable, such as INTERCOM_SECRET_DOOR_CODE",
         None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
     )
@@ -102,33 +128,89 @@ class HttpTable(WithPassword):
     )
     method: Literal["GET", "POST", "PUT"] = _row('"GET", "POST" or "PUT"', "GET")
     authentication: Literal["none", "basic", "digest"] = _row('"none", "basic" or "digest"', "none")
-    username: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f:]{0,64}$")] = _row(
-        "the user name that the relay's maker tells, without a colon", ""
-    )
+    username: UserName = _row("the user name that the relay's maker tells, without a colon", "")
     expected_status: int = _row("the HTTP status of success, 100 to 599", 200, ge=100, le=599)
+    expected_text: str = _row("a text that the answer of success contains", "", max_length=200)
+
+
+class PanelCodeTable(WithCode):
+    driver: Literal["panel-code"] = _row('"panel-code"')
+    panel: Id = _row("the id of the panel that opens when it is sent the code in its call")
+    way: CodeWayName | None = _row(f"how the panel takes it: {_CODE_WAYS}", None)
+
+
+class MakeRelayTable(WithPassword, WithCode):
+    driver: Literal["2n", "akuvox", "grandstream", "doorbird", "fanvil"] = _row(
+        '"2n", "akuvox", "grandstream", "doorbird" or "fanvil"'
+    )
+    host: Annotated[str, Field(pattern=_HOST_PORT)] = _row(
+        "the panel's own address or address:port, such as 192.0.2.9"
+    )
+    scheme: Literal["https", "http"] = _row('"https" or "http"', "https")
+    relay: int = _row("the relay's number, counted from 1", 1, ge=1, le=8)
+    username: UserName = _row("the user name of the panel's HTTP interface, without a colon", "")
+    authentication: Literal["none", "basic", "digest", "query", "challenge"] | None = _row(
+        'only where it is not the make\'s usual one: "none", "basic", "digest", "query"', None
+    )
 
 
 class DoorTable(Table):
     id: Id = _row("a short name of letters, digits, dots, dashes")
     name: Name = _row("what people call it, 1 to 64 characters; phones hear it")
-    relay: Annotated[PanelLinkTable | HttpTable, Field(discriminator="driver")] = _row(
+    relay: Annotated[
+        PanelLinkTable | HttpTable | PanelCodeTable | MakeRelayTable, Field(discriminator="driver")
+    ] = _row(
         'a relay such as { driver = "panel-link", panel = "main", relay = 1 }'
     )
     pulse_ms: int = _row(f"milliseconds from 100 to {MAX_PULSE_MS}", 3000, ge=100, le=MAX_PULSE_MS)
 
 
 class ProfileTable(Table):
-    early: Literal["183", "answer"] = _row(
-        '"183" (picture and sound before the answer) or "answer" (only after it)', "183"
+    """What a panel does otherwise than its make; a field that is left out is the make's."""
+
+    early: Literal["183", "answer", "snapshot"] | None = _row(
+        '"183" (picture and sound before the answer), "answer" (only after it)'
+        ' or "snapshot" (the picture by HTTP alone)',
+        None,
     )
-    ring_limit_s: float = _row(
-        "seconds from 10 to 600 that the panel rings by itself", 60.0, ge=10, le=600
+    ring_limit_s: float | None = _row(
+        "seconds from 10 to 600 that the panel rings by itself", None, ge=10, le=600
+    )
+    codecs: list[Literal["PCMA", "PCMU"]] | None = _row(
+        'the sound that is preferred first, such as ["PCMA", "PCMU"]', None, min_length=1
+    )
+    code_way: CodeWayName | None = _row(f"how the panel takes door codes: {_CODE_WAYS}", None)
+    srtp: Literal["off", "optional", "required"] | None = _row(
+        '"off", "optional" or "required"', None
+    )
+    registers: bool | None = _row("true or false: whether it logs in", None)
+
+
+class PictureTable(WithPassword):
+    """Where a panel gives its picture as a JPEG; `url`, or `host` with the path of its make."""
+
+    host: Annotated[str, Field(pattern=_HOST_PORT)] | None = _row(
+        "the panel's own address or address:port, such as 192.0.2.9", None
+    )
+    scheme: Literal["https", "http"] = _row('"https" or "http"', "https")
+    url: Annotated[str, AfterValidator(_check_url)] | None = _row(
+        "an address such as https://192.0.2.9/picture.jpg, without a password in it", None
+    )
+    username: UserName = _row("the user name of the panel's HTTP interface, without a colon", "")
+    authentication: Literal["none", "basic", "digest"] | None = _row(
+        '"none", "basic" or "digest"', None
     )
 
 
 class PanelTable(WithPassword):
     id: Id = _row("a short name of letters, digits, dots, dashes; also the SIP user name")
     door: Id = _row("the id of the door beside the panel")
+    make: Literal[
+        "2n", "akuvox", "grandstream", "doorbird", "fanvil", "open-intercom", "generic"
+    ] = _row(
+        '"2n", "akuvox", "grandstream", "doorbird", "fanvil", "open-intercom" or "generic"',
+        "generic",
+    )
     allowed_addresses: list[Address] = _row(
         'IP addresses such as ["192.0.2.20"] from which it may call without a password', []
     )
@@ -137,6 +219,9 @@ class PanelTable(WithPassword):
         min_length=1,
     )
     profile: ProfileTable = _row('such as { early = "answer", ring_limit_s = 60 }', ProfileTable())
+    snapshot: PictureTable | None = _row(
+        'where its picture is got by HTTP, such as { host = "192.0.2.9", username = "x" }', None
+    )
 
 
 class DoorbellTable(Table):
@@ -154,7 +239,7 @@ class ResidentTable(Table):
     password_hash: Annotated[str, AfterValidator(_check_hash)] | None = _row(
         "what `intercom hash-password` prints ($argon2id$…)", None
     )
-    number: Number | None = _row("a number in E.164 such as +4790012345", None)
+    number: AnyNumber | None = _row("a telephone number such as +4790012345 or 900 12 345", None)
     sip_phones: list[Annotated[str, Field(pattern=_SIP_URI)]] = _row(
         'addresses of SIP phones such as ["sip:desk@192.0.2.7:5060"]', [], max_length=5
     )
@@ -163,7 +248,41 @@ class ResidentTable(Table):
 class TrunkTable(WithPassword):
     id: Id = _row("a short name of letters, digits, dots, dashes")
     address: Annotated[str, Field(pattern=_HOST_PORT)] = _row(
-        "the carrier's host or host:port, such as sip.example.net:5060"
+        "the carrier's host or host:port, such as sip.example.net (then DNS tells the ports)"
+    )
+    carrier: Literal["generic", "twilio", "telnyx", "register"] = _row(
+        '"generic", "twilio", "telnyx", or "register" for one that we log in to', "generic"
+    )
+    transport: Literal["udp", "tcp", "tls"] | None = _row(
+        '"udp", "tcp" or "tls"; without it as DNS says, else UDP', None
+    )
+    register_: bool = _row(
+        "true where the carrier wants us to be registered, else false",
+        default=False,
+        alias="register",
+    )
+    probe: bool = _row(
+        "false where the carrier does not like to be asked by OPTIONS whether it is there",
+        default=True,
+    )
+    headers: dict[Annotated[str, Field(pattern=_HEADER)], HeaderText] = _row(
+        'header fields that the carrier wants in each INVITE, such as { "X-Account" = "42" }',
+        {},
+        max_length=10,
+    )
+    srtp: Literal["off", "optional", "required"] = _row('"off", "optional" or "required"', "off")
+    media_networks: list[Network] = _row(
+        'networks that its sound may come from, such as ["192.0.2.0/24"]', []
+    )
+    signalling_networks: list[Network] = _row(
+        'networks from which it calls our number, besides its address, such as ["192.0.2.0/30"]',
+        [],
+    )
+    ring_s: float | None = _row(
+        "seconds from 5 to 120 after which a phone that rings over this trunk is given up",
+        None,
+        ge=5,
+        le=120,
     )
     username: Annotated[str, Field(pattern=r'^[^\x00-\x20\x7f"\\]{1,64}$')] | None = _row(
         "the user name that the carrier gave", None

@@ -165,14 +165,27 @@ def reload_building(
     click.echo(result["summary"])
 
 
+@cli.command("unlock", epilog="\b\nExample:\n  intercom status; intercom unlock")
+@_socket_option
+@_settings_option
+def unlock(socket_path: Path | None, settings_file: Path | None) -> None:
+    """Let everybody try again who was shut out for guessing passwords: panels, SIP, panel link."""
+    path = socket_path or find_control_socket(settings_file)
+    result = asyncio.run(ask(path, "POST", "/unlock"))
+    click.echo(f"Unlocked: {result['unlocked']} sources, and every SIP user.")
+
+
 @cli.command()
 @_socket_option
 @_settings_option
 def status(socket_path: Path | None, settings_file: Path | None) -> None:
-    """Say what runs: calls, panels, apps."""
+    """Say what runs: calls, panels, trunks, apps."""
     path = socket_path or find_control_socket(settings_file)
     for name, value in asyncio.run(ask(path, "GET", "/status")).items():
-        click.echo(f"{name.replace('_', ' ')}: {_flat(value)}")
+        if name == "trunks":
+            _print_lines(f"trunk {trunk}: {words}" for trunk, words in value.items())
+        else:
+            click.echo(f"{name.replace('_', ' ')}: {_flat(value)}")
 
 
 @cli.command(

@@ -14,11 +14,18 @@ import secrets
 from collections.abc import Callable
 
 from intercom.media import g711, rtcp, rtp
-from intercom.media.dtmf import DIGITS, DigitWay, parse_event
+from intercom.media.dtmf import DIGITS, DigitWay, code, parse_event
 from intercom.media.leg import Media, MediaLeg
 from intercom.media.member import LegStatistics, Member
 from intercom.media.picture import PictureFan
-from intercom.media.sequencer import CallAt, Sequencer, encoded_clip, encoded_ringback
+from intercom.media.sequencer import (
+    FRAME_MS,
+    CallAt,
+    Sequencer,
+    encoded_clip,
+    encoded_ringback,
+)
+from intercom.media.silence import SILENCE_LIMIT_S, SilenceWatch
 from intercom.routing.ids import LegId
 
 REPORT_INTERVAL_S = 2.5  # half of RFC 3550 §6.2's 5 s: sound and picture are in step sooner
@@ -35,10 +42,13 @@ class Bridge:
         on_digit: OnDigit,
         clock: Callable[[], float] | None = None,
         call_at: CallAt | None = None,
+        silence_limit_s: float = SILENCE_LIMIT_S,
     ) -> None:
         """Start with nobody; `clock` and `call_at` are the running loop's unless a test gives its own."""
         self.on_key_frame_wanted: Callable[[], None] | None = None
         """Called with each request to the panel, for panels that want it by SIP INFO as well."""
+        self.on_silence: Callable[[LegId], None] | None = None
+        """Called with a connected leg, the panel's or the other, that sent nothing for 30 s."""
         self._on_digit = on_digit
         self._clock = clock or asyncio.get_running_loop().time
         self._call_at: CallAt = call_at or asyncio.get_running_loop().call_at
@@ -55,6 +65,7 @@ class Bridge:
         self._picture = PictureFan(
             clock=self._clock, call_at=self._call_at, ask_for_key_frame=self._send_pli
         )
+        self._silence = SilenceWatch(self._clock, self._call_at, self._fell_silent, silence_limit_s)
         self._report_timer: asyncio.TimerHandle | None = None
 
     def attach_panel(self, leg: MediaLeg, *, sprop: str | None = None) -> None:
@@ -65,11 +76,13 @@ class Bridge:
         self._panel = self._new_member(leg)
         leg.on_rtp = self._from_panel
         leg.on_rtcp = self._rtcp_from_panel
+        leg.press_keys = self._press_keys
         self._picture.new_source(sprop)
         if leg.is_ready:
             self._picture.request_key_frame()
         if self._is_ringing:
             self._ring()
+        self._watch_silence()
         self._start_reports()
 
     def attach(self, leg: MediaLeg, *, hears_visitor: bool, is_phone: bool) -> None:
@@ -95,6 +108,7 @@ class Bridge:
             return
         if member is self._connected:
             self._connected = None
+            self._watch_silence()
         self._let_go(member)
         self._picture.remove(leg_id)
         self._choose_listeners()
@@ -112,12 +126,14 @@ class Bridge:
         self._rang_before_connect = self._is_ringing
         self.stop_ringback()
         self._choose_listeners()
+        self._watch_silence()
 
     def disconnect(self, leg_id: LegId) -> None:
         """Shut the gate again; ringback goes on if it had not been stopped before `connect`."""
         if self._connected is None or self._connected.leg.leg_id != leg_id:
             return
         self._connected = None
+        self._watch_silence()
         self._choose_listeners()
         if self._rang_before_connect:
             self.start_ringback()
@@ -168,6 +184,7 @@ class Bridge:
         self._is_closed = True
         self._sequencer.close()
         self._picture.close()
+        self._silence.watch()
         if self._report_timer is not None:
             self._report_timer.cancel()
             self._report_timer = None
@@ -176,6 +193,17 @@ class Bridge:
         self._members.clear()
         self._listeners = ()
         self._panel = self._connected = None
+
+    def _watch_silence(self) -> None:
+        """Watch whoever talks: both ends, or nobody."""
+        if self._panel is not None and self._connected is not None:
+            self._silence.watch(self._panel, self._connected)
+        else:
+            self._silence.watch()
+
+    def _fell_silent(self, leg_id: LegId) -> None:
+        if self.on_silence is not None:
+            self.on_silence(leg_id)
 
     def _new_member(self, leg: MediaLeg) -> Member:
         member = Member(leg, self._next_source)
@@ -198,8 +226,20 @@ class Bridge:
         return ready
 
     def _let_go(self, member: Member) -> None:
-        member.leg.on_rtp = member.leg.on_rtcp = None
+        member.leg.on_rtp = member.leg.on_rtcp = member.leg.press_keys = None
         self._sequencer.forget(member.track)
+
+    def _press_keys(self, leg: MediaLeg, digits: str) -> float:
+        """Press a door's code toward the panel, the only keys that ever go there (requirement B9)."""
+        panel = self._panel
+        if panel is None or panel.leg is not leg or panel.track.has_keys or self._is_closed:
+            return 0.0
+        if leg.dtmf_send_payload_type is None or not leg.takes_sound or not leg.is_ready:
+            return 0.0
+        frames = code(digits)
+        panel.track.set_keys(frames)
+        self._sequencer.start(panel.track)
+        return len(frames) * FRAME_MS / 1000
 
     def _choose_listeners(self) -> None:
         self._listeners = tuple(
@@ -217,6 +257,7 @@ class Bridge:
         panel = self._panel
         if panel is None or panel.leg is not leg or len(packet) < rtp.HEADER_BYTES:
             return
+        panel.heard_at = now
         payload_type = packet[1] & 0x7F
         if payload_type != leg.in_payload_type(media):
             if payload_type == leg.dtmf_payload_type and media is Media.AUDIO:
@@ -236,6 +277,7 @@ class Bridge:
         member = self._members.get(leg.leg_id)
         if member is None or media is Media.VIDEO or len(packet) < rtp.HEADER_BYTES:
             return
+        member.heard_at = now
         payload_type = packet[1] & 0x7F
         if payload_type == leg.dtmf_payload_type:
             self._telephone_event(member, packet, now)
@@ -281,6 +323,7 @@ class Bridge:
             self._picture.request_key_frame()
 
     def _hear_reports(self, member: Member, media: Media, packet: memoryview, now: float) -> None:
+        member.heard_at = now
         for report in rtcp.parse(packet):
             if isinstance(report, rtcp.SenderReport):
                 member.reception[media].heard_report(report, now)

@@ -17,6 +17,7 @@ MERGE_WINDOW_S = 1.0
 """How far apart an event and an INFO of the same press may come: an INFO that was lost on the way
 is sent again after 0.5 s (timer E of RFC 3261 §17.1.2.2)."""
 
+PTIME_MS = 20
 _PAYLOAD = struct.Struct("!BBH")
 _END = 0x80
 _LAST_SEGMENT_DURATION = 0xFFFF  # RFC 4733 §2.5.1.3: then the next segment begins
@@ -67,7 +68,12 @@ class EventPacket:
 
 
 def press(
-    digit: str, *, press_ms: int = 160, clock_hz: int = 8000, ptime_ms: int = 20, ends: int = 3
+    digit: str,
+    *,
+    press_ms: int = 160,
+    clock_hz: int = 8000,
+    ptime_ms: int = PTIME_MS,
+    ends: int = 3,
 ) -> list[EventPacket]:
     """List the packets of one press, shorter than one segment, as RFC 4733 §2.5.1 sends them."""
     packets = [
@@ -79,6 +85,16 @@ def press(
         EventPacket(press_ms + i * ptime_ms, marker=False, payload=end) for i in range(ends)
     ]
     return packets
+
+
+def code(digits: str, *, press_ms: int = 100, pause_ms: int = 100) -> list[EventPacket | None]:
+    """List what goes out every 20 ms for keys pressed one after another; None: nothing at that time."""
+    frames: list[EventPacket | None] = []
+    for digit in digits:
+        packets: list[EventPacket | None] = [*press(digit, press_ms=press_ms)]
+        rest = (press_ms + pause_ms) // PTIME_MS - len(packets)
+        frames += packets + [None] * rest
+    return frames
 
 
 @dataclass(slots=True)

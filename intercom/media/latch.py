@@ -32,7 +32,7 @@ _UNREACHABLE = tuple(
 class Latch:
     """The believed source of one stream.
 
-    It is the first of:
+    Of plain RTP it is the first of:
         1. the address and port in the peer's SDP;
         2. an address in the trunk's media networks;
         3. where the SDP names an address that cannot be reached from here and is not where the
@@ -69,6 +69,10 @@ class Latch:
         ):
             self.source = self.target = source
         return source == self.source
+
+    def follow(self, source: Address) -> None:
+        """Believe whoever sent a packet that authenticates (SRTP): no address proves as much."""
+        self.source = self.target = source
 
     def _is_in_networks(self, packet: memoryview, source: Address) -> bool:
         if not self._networks or not self._is_expected(rtp.parse(packet)):

@@ -38,6 +38,9 @@ class MediaLeg(ABC):
         self.on_ready: Callable[[MediaLeg], None] | None = None
         """Packets can be sent from now on (a WebRTC leg: DTLS is up). Called again never."""
         self.is_ready = False
+        self.press_keys: Callable[[MediaLeg, str], float] | None = None
+        """Set by the bridge on the panel's leg alone: presses keys toward it, for a door that its
+        code opens; gives their length in seconds, 0 where that cannot be. Nothing else may call it."""
 
     @property
     @abstractmethod
@@ -53,6 +56,21 @@ class MediaLeg(ABC):
     def dtmf_clock_hz(self) -> int:
         """The clock of those events' timestamps (RFC 4733 §2.5.1.1)."""
         return 8000
+
+    @property
+    def dtmf_send_payload_type(self) -> int | None:
+        """Payload type of the telephone-events that this leg takes, on the clock of its sound."""
+        return None
+
+    @property
+    def takes_sound(self) -> bool:
+        """Whether sound can be sent to this leg now: an address is known, and it does not hold."""
+        return True
+
+    @property
+    def expects_sound(self) -> bool:
+        """Whether sound is agreed to come from this leg: not on hold."""
+        return True
 
     @abstractmethod
     def in_payload_type(self, media: Media) -> int | None:

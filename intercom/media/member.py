@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from intercom.media import g711, rtcp
-from intercom.media.dtmf import DigitMerger, EventReceiver
+from intercom.media.dtmf import DigitMerger, EventPacket, EventReceiver
 from intercom.media.leg import Media, MediaLeg, OutStream
 from intercom.media.rtp import RtpSender
 from intercom.media.sequencer import FRAME_BYTES, Track
@@ -40,6 +40,8 @@ class Member:
     bytes_out: int = 0
     events_in: int = 0
     last_rtp_at: float | None = None
+    heard_at: float | None = None
+    """The last packet of any kind: RTP of any payload type, or RTCP."""
     reception: dict[Media, rtcp.Reception] = field(
         default_factory=lambda: {media: rtcp.Reception() for media in Media}
     )
@@ -50,7 +52,7 @@ class Member:
     _events: EventReceiver | None = None
 
     def __post_init__(self) -> None:
-        self.track = Track(self._send_generated)
+        self.track = Track(self._send_generated, self._send_key)
 
     @property
     def statistics(self) -> LegStatistics:
@@ -152,6 +154,15 @@ class Member:
             self.sender.retarget(
                 payload_type=stream.payload_type, ssrc=stream.ssrc, clock_hz=stream.clock_hz
             )
+
+    def _send_key(self, packet: EventPacket, now: float) -> None:
+        sender = self.audio_sender() if self.leg.is_ready else None
+        payload_type = self.leg.dtmf_send_payload_type
+        if sender is None or payload_type is None:
+            return
+        out = sender.event(packet.payload, payload_type, now, is_first=packet.marker)
+        self.leg.send_rtp(Media.AUDIO, out)
+        self.count_out(len(out))
 
     def _send_generated(self, frame: bytes, now: float) -> None:
         sender = self.audio_sender() if self.leg.is_ready else None

@@ -43,7 +43,7 @@ class RtpPort:
         """Hand every packet from now on to `receiver`."""
         self._receiver = receiver
 
-    def send(self, packet: bytes | bytearray, destination: Address) -> None:
+    def send(self, packet: bytes | bytearray | memoryview, destination: Address) -> None:
         """Send at once; what the kernel does not take is counted and lost, as on the wire."""
         try:
             self._socket.sendto(packet, destination)

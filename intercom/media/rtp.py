@@ -25,6 +25,7 @@ _MAX_CLOCK_ERROR_S = 2
 """A timestamp that leaves the wall clock by more than this is a new start of the source's clock."""
 _MAX_GENERATED_GAP_S = 0.2
 _GENERATED = -1
+_EVENTS = -2
 
 Buffer = bytes | bytearray | memoryview
 
@@ -223,6 +224,25 @@ class RtpSender:
         self._since_switch = 0
         out = build_header(
             self.payload_type, self._last_sequence, timestamp, self.ssrc, marker=marker
+        )
+        out += payload
+        self._count(out)
+        return out
+
+    def event(self, payload: bytes, payload_type: int, now: float, *, is_first: bool) -> bytearray:
+        """Build a telephone-event packet in this stream's numbers (RFC 4733 §2.5.1.2).
+
+        All packets of one press carry the time of its first; the sound that follows goes on by the
+        time that passed.
+        """
+        if is_first:
+            self._last_timestamp = self._timestamp_now(now, self.clock_hz // 50) & 0xFFFFFFFF
+            self._last_at = now
+        self._source = _EVENTS
+        self._last_sequence = (self._last_sequence + 1) & 0xFFFF
+        self._since_switch = 0
+        out = build_header(
+            payload_type, self._last_sequence, self._last_timestamp, self.ssrc, marker=is_first
         )
         out += payload
         self._count(out)

@@ -1,10 +1,11 @@
 """Generated sound in real time: prompts, tones and ringback, one timer for all receivers of a call."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 from intercom.media import g711, tones
+from intercom.media.dtmf import EventPacket
 from intercom.sip.offer_answer import Law
 
 FRAME_MS = 20
@@ -30,11 +31,17 @@ def encoded_clip(pcm: bytes, law: Law) -> bytes:
 
 
 class Track:
-    """What one receiver is played: one clip, else a loop, else nothing and the live sound is heard."""
+    """What one receiver is played: keys, else a clip, else a loop, else the live sound is heard."""
 
-    def __init__(self, send: Callable[[bytes, float], None]) -> None:
+    def __init__(
+        self,
+        send: Callable[[bytes, float], None],
+        send_key: Callable[[EventPacket, float], None] | None = None,
+    ) -> None:
         self.send = send
         """Called with (encoded frame, now)."""
+        self._send_key = send_key
+        self._keys: list[EventPacket | None] = []
         self._clip = b""
         self._clip_at = 0
         self._loop = b""
@@ -43,7 +50,22 @@ class Track:
     @property
     def is_playing(self) -> bool:
         """Whether generated sound takes the place of the live sound."""
-        return bool(self._clip or self._loop)
+        return bool(self._clip or self._loop or self._keys)
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether keys are being pressed."""
+        return bool(self._keys)
+
+    def set_keys(self, frames: Sequence[EventPacket | None]) -> None:
+        """Press these keys, in place of all sound; clip and loop wait."""
+        self._keys = [*reversed(frames)]
+
+    def play_key(self, now: float) -> None:
+        """Send the next packet of the keys, or make their pause."""
+        packet = self._keys.pop()
+        if packet is not None and self._send_key is not None:
+            self._send_key(packet, now)
 
     def set_clip(self, clip: bytes) -> None:
         """Play a clip from its beginning, in place of the one that plays."""
@@ -102,6 +124,9 @@ class Sequencer:
         now = self._clock()
         self._timer = None
         for track in tuple(self._tracks):
+            if track.has_keys:
+                track.play_key(now)
+                continue
             frame = track.next_frame()
             if frame is None:
                 self.forget(track)

@@ -55,11 +55,13 @@ from intercom.routing.events import (
 from intercom.routing.ids import CommandId, LegId
 from intercom.routing.legs import RINGING, Leg, LegState
 from intercom.routing.limits import Timer
-from intercom.routing.plan import AppTarget, PhoneTarget, length_s, without
+from intercom.routing.plan import OnlineDevice, PhoneTarget, length_s, without
 
 LegEvent = LegRinging | LegAnswered | LegDeclined | LegFailed | LegEnded | BeepHeard
 
-NEVER_REACHED = frozenset({LegFailure.UNREACHABLE, LegFailure.NO_ROUTE, LegFailure.REFUSED})
+NEVER_REACHED = frozenset(
+    {LegFailure.UNREACHABLE, LegFailure.NO_ROUTE, LegFailure.REFUSED, LegFailure.LIMITED}
+)
 
 
 class Call(CallBase):
@@ -140,6 +142,7 @@ class Call(CallBase):
             case (Leg(is_live=True), LegDeclined() | LegFailed(failure=LegFailure.DECLINED)):
                 self._on_decline(leg, now)
             case (Leg(is_live=True), LegFailed(failure=failure)):
+                self._is_limited |= failure is LegFailure.LIMITED
                 self._on_loss(leg, now, is_reached=failure not in NEVER_REACHED)
             case (Leg(is_live=True), LegEnded()):
                 self._on_loss(leg, now, is_reached=True)
@@ -226,7 +229,7 @@ class Call(CallBase):
         self.legs.move(leg, LegState.ENDED)
         self._settle(now)
 
-    def _on_device(self, target: AppTarget) -> None:
+    def _on_device(self, target: OnlineDevice) -> None:
         is_late = self.state not in {CallState.RINGING, CallState.UNACCEPTED}
         is_known = any(leg.target == target for leg in self.legs.live())
         is_welcome = target.resident_id in self._residents - self._declined
@@ -234,7 +237,8 @@ class Call(CallBase):
             return
         leg = self._ring(target)
         phone = self.legs.answered()
-        if phone is not None and phone.resident_id == target.resident_id:
+        is_own = phone is not None and phone.resident_id == target.resident_id
+        if is_own and leg.is_app:
             self._quiet(leg)
 
     # Keys, commands and the door.
@@ -330,7 +334,7 @@ class Call(CallBase):
             self.timers.set(Timer.STAGE, now + self._spare_s)
             self._spare_s = 0.0
         else:
-            self._end(EndReason.NOBODY_ANSWERED)
+            self._end(self._reason_of_end(Timer.STAGE))
 
     def _reason_of_end(self, timer: Timer | None) -> EndReason:
         """Say why nothing more will come: of talk, of the ringing, or after an opening."""
@@ -343,10 +347,15 @@ class Call(CallBase):
                 return EndReason.DOOR_OPENED
             case (CallState.OPENED, _) if self._has_talked:
                 return EndReason.RESIDENT_HUNG_UP
-            case _ if self._is_anybody_reached or self.legs.live():
-                return EndReason.NOBODY_ANSWERED
             case _:
-                return EndReason.NOBODY_REACHABLE
+                return self._reason_of_nobody()
+
+    def _reason_of_nobody(self) -> EndReason:
+        """Say why nobody is there: a limit before all else, for the visitor can wait it out."""
+        if self._is_limited:
+            return EndReason.TOO_MANY_CALLS
+        is_reached = self._is_anybody_reached or self.legs.live()
+        return EndReason.NOBODY_ANSWERED if is_reached else EndReason.NOBODY_REACHABLE
 
     # The plan.
 

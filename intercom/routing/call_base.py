@@ -95,6 +95,8 @@ class CallBase:
         self._declined: frozenset[ResidentId] = frozenset()
         self._is_panel_answered = False
         self._is_anybody_reached = False
+        self._is_limited = False
+        """A phone was not called, because too many had been; the visitor is told so."""
         self._has_talked = False
         self._out: list[Command] = []
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from ipaddress import IPv4Network, IPv6Network
 
 from intercom.routing.ids import (
     DeviceId,
@@ -28,6 +29,27 @@ class EarlyMedia(Enum):
     """It sends sound and picture on 183 with SDP."""
     ANSWER = "answer"
     """It is silent until 200: we answer at once, play ringback and end by BYE."""
+    SNAPSHOT = "snapshot"
+    """It gives sound on 183, and its picture as a JPEG over HTTP alone."""
+
+
+class Encryption(Enum):
+    """Whether the sound and picture of a panel or trunk are SRTP."""
+
+    OFF = "off"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class CodeWay(Enum):
+    """How a panel takes the digits of a door code."""
+
+    EVENT = "rfc4733"
+    """Telephone-events in the stream of the sound."""
+    INFO_RELAY = "info-dtmf-relay"
+    """SIP INFO with application/dtmf-relay, "Signal=5"."""
+    INFO = "info-dtmf"
+    """SIP INFO with application/dtmf, the digit alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +74,21 @@ class PanelLinkRelay:
     """Counted from 1."""
 
 
+class HttpAnswer(Enum):
+    """How a make says in the body of a good status whether it did as it was told."""
+
+    STATUS = "status"
+    """Not at all: the status says everything."""
+    SUCCESS = "success"
+    """JSON {"success": true} (2N)."""
+    RETCODE = "retcode"
+    """JSON {"retcode": 0} (Akuvox)."""
+    RETURNCODE = "returncode"
+    """JSON {"BHA": {"RETURNCODE": "1"}} (DoorBird)."""
+    RESCODE = "rescode"
+    """XML <ResCode>0</ResCode> (Grandstream)."""
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRelay:
     """A relay behind a maker's HTTP interface: no feedback, so it says "sent", never "opened"."""
@@ -59,13 +96,28 @@ class HttpRelay:
     method: str
     url: str
     authentication: str
-    """none, basic or digest."""
+    """none, basic, digest, query (in the address) or challenge (Grandstream's own)."""
     username: str = ""
     password: str = field(default="", repr=False)
     expected_status: int = 200
+    answer: HttpAnswer = HttpAnswer.STATUS
+    expected_text: str = ""
+    """What the answer's body must contain; empty: anything."""
+    code: str = field(default="", repr=False)
+    """A door code that the make wants besides the password, such as Grandstream's remote PIN."""
 
 
-Relay = PanelLinkRelay | HttpRelay
+@dataclass(frozen=True, slots=True)
+class PanelCodeRelay:
+    """A relay that its panel pulses when it is sent a door code in its own call; no feedback."""
+
+    panel_id: PanelId
+    code: str = field(repr=False)
+    """Digits, *, # and A to D."""
+    way: CodeWay = CodeWay.EVENT
+
+
+Relay = PanelLinkRelay | HttpRelay | PanelCodeRelay
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +134,23 @@ class PanelProfile:
     early: EarlyMedia = EarlyMedia.PROGRESS
     ring_limit_s: float = 60.0
     """How long the panel rings by itself before it gives up."""
+    codecs: tuple[str, ...] = ("PCMA", "PCMU")
+    """The G.711 laws in the order in which we prefer them."""
+    code_way: CodeWay = CodeWay.EVENT
+    srtp: Encryption = Encryption.OFF
+    registers: bool = True
+    """Whether it logs in; one that does not is known by its address."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSource:
+    """Where a panel gives its picture as a JPEG."""
+
+    url: str
+    authentication: str = "none"
+    """none, basic, digest or query."""
+    username: str = ""
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +174,8 @@ class Panel:
     allowed_addresses: frozenset[str] = frozenset()
     """IP addresses whose INVITEs need no digest when the From user is this panel's id."""
     profile: PanelProfile = PanelProfile()
+    picture: PictureSource | None = None
+    """For calls that bring no picture by SIP."""
 
     def doorbell_of(self, button: str) -> DoorbellId | None:
         """Find the doorbell behind a button's name."""
@@ -121,6 +192,16 @@ class SipPhone:
 
 
 @dataclass(frozen=True, slots=True)
+class SipAccount:
+    """A log-in for a resident's own SIP phone, which registers; rings together with the apps."""
+
+    username: str
+    """No panel and no other account has it."""
+    password: str = field(repr=False)
+    encryption: Encryption = Encryption.OPTIONAL
+
+
+@dataclass(frozen=True, slots=True)
 class Resident:
     resident_id: ResidentId
     name: str
@@ -130,6 +211,7 @@ class Resident:
     number: str | None = None
     """E.164 with +, rung when no app answers; None: no phone."""
     sip_phones: tuple[SipPhone, ...] = ()
+    sip_accounts: tuple[SipAccount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +228,48 @@ class Doorbell:
     """How long each phone rings before the next one."""
 
 
+class Carrier(Enum):
+    """Whose ways a trunk has; `adapters.sip.carriers` says what they are."""
+
+    GENERIC = "generic"
+    TWILIO = "twilio"
+    TELNYX = "telnyx"
+    REGISTER = "register"
+    """A carrier that knows us by our log-in, as those that serve telephone systems do."""
+
+
+class TrunkTransport(Enum):
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+
+
 @dataclass(frozen=True, slots=True)
 class Trunk:
     trunk_id: TrunkId
     address: str
-    """host or host:port of the carrier."""
+    """host or host:port of the carrier; without a port DNS may tell of several (RFC 3263)."""
     username: str | None = None
+    """For digest and for REGISTER alone; the From number is our caller ID, whatever this is."""
     password: str | None = field(default=None, repr=False)
     caller_ids: frozenset[str] = frozenset()
     """The E.164 numbers that this trunk may present; one that lacks ours is skipped."""
+    transport: TrunkTransport | None = None
+    """None: as DNS says, else UDP."""
+    carrier: Carrier = Carrier.GENERIC
+    is_registering: bool = False
+    """We keep a registration there; while it does not hold, no call goes this way."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Header fields that the carrier wants in each INVITE."""
+    encryption: Encryption = Encryption.OFF
+    media_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Where its sound may come from; none: as the setting says."""
+    signalling_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Where calls to our number come from, besides its own address."""
+    is_probed: bool = True
+    """It is asked by OPTIONS whether it is there."""
+    ring_s: float | None = None
+    """Nobody's phone rings for longer over this trunk; None: as the doorbell says."""
 
 
 @dataclass(frozen=True, slots=True)

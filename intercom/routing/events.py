@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from intercom.routing.ids import CommandId, LegId
-from intercom.routing.plan import AppTarget
+from intercom.routing.plan import OnlineDevice
 
 
 class LegFailure(Enum):
@@ -20,6 +20,8 @@ class LegFailure(Enum):
     """No trunk may or can place this call."""
     REFUSED = "refused"
     """The carrier refused us: wrong password, caller ID not ours."""
+    LIMITED = "too many calls"
+    """A limit against toll fraud forbade to place this call."""
     CANCELLED = "cancelled"
     """The end of a cancelling that we asked for."""
 
@@ -72,9 +74,9 @@ class BeepHeard:
 
 @dataclass(frozen=True, slots=True)
 class DeviceCameOnline:
-    """An app of one of the doorbell's residents connected while the call rings."""
+    """A resident's app connected, or a SIP phone registered, while the call rings."""
 
-    target: AppTarget
+    target: OnlineDevice
 
 
 @dataclass(frozen=True, slots=True)

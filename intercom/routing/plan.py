@@ -32,6 +32,15 @@ class SipPhoneTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisteredPhoneTarget:
+    """A resident's SIP phone that is registered with us now."""
+
+    resident_id: ResidentId
+    device_id: DeviceId
+    """One of the phones that share an account."""
+
+
+@dataclass(frozen=True, slots=True)
 class PhoneTarget:
     """An ordinary phone, reached over a trunk."""
 
@@ -40,7 +49,9 @@ class PhoneTarget:
     """E.164 with +."""
 
 
-Target = AppTarget | SipPhoneTarget | PhoneTarget
+OnlineDevice = AppTarget | RegisteredPhoneTarget
+"""What is there only while it keeps up a connection or registration with us."""
+Target = OnlineDevice | SipPhoneTarget | PhoneTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,7 @@ class Plan:
 def build_plan(
     doorbell: Doorbell,
     residents: Mapping[ResidentId, Resident],
-    apps_online: Callable[[ResidentId], Sequence[AppTarget]],
+    online: Callable[[ResidentId], Sequence[OnlineDevice]],
     ring_limit_s: float,
 ) -> Plan:
     """Make the stages of one press: all devices at once, then the phones one at a time.
@@ -99,7 +110,7 @@ def build_plan(
     they would have rung together with one.
     """
     people = [residents[each] for each in doorbell.residents if each in residents]
-    devices = tuple(target for person in people for target in _devices_of(person, apps_online))
+    devices = tuple(target for person in people for target in _devices_of(person, online))
     phones = _phones_of(people)
     limit_s = max(ring_limit_s - PANEL_MARGIN_S, 0.0)
     if not phones:
@@ -113,10 +124,14 @@ def build_plan(
 
 
 def _devices_of(
-    person: Resident, apps_online: Callable[[ResidentId], Sequence[AppTarget]]
+    person: Resident, online: Callable[[ResidentId], Sequence[OnlineDevice]]
 ) -> tuple[Target, ...]:
-    apps = tuple(apps_online(person.resident_id)) if person.has_app else ()
-    return apps + tuple(
+    found = tuple(
+        target
+        for target in online(person.resident_id)
+        if person.has_app or not isinstance(target, AppTarget)
+    )
+    return found + tuple(
         SipPhoneTarget(person.resident_id, phone.device_id, phone.uri)
         for phone in person.sip_phones
     )

@@ -35,7 +35,7 @@ from intercom.routing.events import (
 )
 from intercom.routing.ids import CommandId, LegId
 from intercom.routing.legs import Leg
-from intercom.routing.plan import AppTarget
+from intercom.routing.plan import OnlineDevice
 
 _LegEvent = LegRinging | LegAnswered | LegDeclined | LegEnded | BeepHeard | OpenRequested
 
@@ -52,7 +52,12 @@ _LEG_EVENTS: tuple[type[_LegEvent], ...] = (
     OpenRequested,
 )
 _APP_FAILURES = (LegFailure.UNREACHABLE,)
-_PHONE_FAILURES = (LegFailure.BUSY, LegFailure.NO_ROUTE, LegFailure.DECLINED)
+_PHONE_FAILURES = (
+    LegFailure.BUSY,
+    LegFailure.NO_ROUTE,
+    LegFailure.LIMITED,
+    LegFailure.DECLINED,
+)
 
 
 class PossibleEvent(NamedTuple):
@@ -73,8 +78,8 @@ class Setting:
 
     button: str
     open_key: str
-    latecomers: tuple[AppTarget, ...] = ()
-    """Apps that may come online while it rings."""
+    latecomers: tuple[OnlineDevice, ...] = ()
+    """Devices that may come online while it rings."""
 
 
 class Root(NamedTuple):
@@ -90,8 +95,8 @@ def events_of(call: Call, setting: Setting, new_panel_leg: LegId) -> Iterator[Po
     yield PossibleEvent("TimePassed", "", TimePassed())
     yield from _panel_events(call, setting, new_panel_leg)
     yield from _door_events(call.openings.outstanding)
-    for app in setting.latecomers:
-        yield PossibleEvent("DeviceCameOnline", "", DeviceCameOnline(app))
+    for device in setting.latecomers:
+        yield PossibleEvent("DeviceCameOnline", "", DeviceCameOnline(device))
     yield from _events_of_leg("panel's leg", call.panel_leg, (), setting.open_key)
     yield from _events_of_leg("unknown leg", STRANGER, (), setting.open_key)
     for leg in _legs_that_differ(call.legs):

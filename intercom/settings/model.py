@@ -2,29 +2,30 @@
 
 import os
 from enum import Enum
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    AnyHttpUrl,
-    BeforeValidator,
-    Field,
-    IPvAnyNetwork,
-    TypeAdapter,
-    field_validator,
-    model_validator,
-)
+from pydantic import AnyHttpUrl, Field, TypeAdapter, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
 from intercom.routing.dial_guard import DialLimits
 from intercom.routing.numbers import REFUSED_PREFIXES, DialPolicy, country_prefix, is_e164
+from intercom.settings.kinds import (
+    EVERY_IPV4,
+    Host,
+    Hosts,
+    Names,
+    Networks,
+    Port,
+    Prefixes,
+    ReadableFile,
+    family_of,
+)
+from intercom.settings.together import FEWEST_RTP_PORTS, objection_to
 
 _UNIX_PATH_BYTES = 107  # Linux unix(7): sun_path holds 108 with the closing NUL
-_FEWEST_RTP_PORTS = 8  # one call with picture: two m-lines to the panel, one to the phone, a spare
 
 
 class LogLevel(Enum):
@@ -42,24 +43,6 @@ class LogFormat(Enum):
 class SipDigest(Enum):
     MD5 = "md5"
     BOTH = "both"
-
-
-def _split(value: object) -> object:
-    """Take "a, b" for a list, as an environment variable gives it."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _check_host(value: str) -> str:
-    """Take an IP address, as text: what a socket is bound to."""
-    return str(ip_address(value))
-
-
-Host = Annotated[str, AfterValidator(_check_host)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Prefixes = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_split)]
 
 
 def _setting(
@@ -101,19 +84,68 @@ class Settings(BaseSettings):
         f"give a path of at most {_UNIX_PATH_BYTES} bytes, such as /run/intercom/control.sock",
     )
 
-    public_address: str | None = _setting(
-        None,
+    public_address: Names = _setting(
+        (),
         "The address at which panels, phones and apps reach this machine: IP address or host name,"
-        " written into ICE, SIP and SDP. Needed behind NAT; without it the machine's own address.",
+        " written into ICE, SIP and SDP. Needed behind NAT; without it the machine's own address."
+        " Where sip_host has IPv4 and IPv6, one of each may be given, separated by a comma.",
         "give the IP address or host name that the router or firewall forwards to this machine",
     )
-    sip_host: Host = _setting(
-        "0.0.0.0",  # noqa: S104 - panels and carriers must reach it
-        "Address on which SIP over UDP is received.",
-        "give an IP address of this machine, or 0.0.0.0 for all of them",
+    sip_host: Hosts = _setting(
+        EVERY_IPV4,
+        "Address on which SIP is received, by UDP, TCP and TLS; one of IPv4 and one of IPv6 may be"
+        " given, separated by a comma: 0.0.0.0,:: is every address of this machine. The first is"
+        " the apps' family as well.",
+        "give an IP address of this machine or 0.0.0.0, and at most one of IPv6 or ::",
     )
     sip_port: Port = _setting(
-        5060, "Port on which SIP over UDP is received.", "give a free UDP port from 1 to 65535"
+        5060,
+        "Port on which SIP over UDP and over TCP is received.",
+        "give a port from 1 to 65535 that is free for UDP and TCP",
+    )
+    sip_tls_port: Port = _setting(
+        5061,
+        "Port on which SIP over TLS is received, once sip_tls_certificate is given.",
+        "give a free TCP port from 1 to 65535",
+    )
+    sip_tls_certificate: ReadableFile = _setting(
+        None,
+        "Certificate chain in PEM that panels, phones and carriers are shown for SIP over TLS."
+        " `intercom reload` reads it again: new connections get the new one.",
+        "give the path of a PEM file that the service may read, and sip_tls_key with it",
+    )
+    sip_tls_key: ReadableFile = _setting(
+        None,
+        "Private key in PEM of sip_tls_certificate, unencrypted.",
+        "give the path of a PEM file that the service may read, and sip_tls_certificate with it",
+    )
+    sip_tls_client_ca: ReadableFile = _setting(
+        None,
+        "Certificates (PEM) of the authority that signed those of panels and phones. When it is"
+        " given, nobody without such a certificate is let in by TLS.",
+        "give the path of a PEM file that the service may read, and sip_tls_certificate with it",
+    )
+    sip_tls_ca: ReadableFile = _setting(
+        None,
+        "Certificates (PEM) that a carrier's certificate is checked against when we connect to it"
+        " by TLS. Default: those that this machine trusts.",
+        "give the path of a PEM file that the service may read",
+    )
+    sip_connections: int = _setting(
+        2000,
+        "SIP connections (TCP and TLS) at the same time. Past it, the one that has been idle"
+        " for longest and that nobody is registered or calling by makes way.",
+        "give 10 to 20000",
+        ge=10,
+        le=20_000,
+    )
+    sip_connections_per_address: int = _setting(
+        64,
+        "SIP connections at the same time from one IP address (IPv6: one /64 network); panels"
+        " behind one NAT share it.",
+        "give 1 to 20000",
+        ge=1,
+        le=20_000,
     )
     sip_realm: str = _setting(
         "intercom",
@@ -128,10 +160,11 @@ class Settings(BaseSettings):
         " panel is known to get on with it.",
         "give md5 or both",
     )
-    media_host: Host = _setting(
-        "0.0.0.0",  # noqa: S104 - panels and carriers must reach it
-        "Address on which sound and picture are received.",
-        "give an IP address of this machine, or 0.0.0.0 for all of them",
+    media_host: Hosts = _setting(
+        EVERY_IPV4,
+        "Address on which sound and picture are received; one of IPv4 and one of IPv6 may be given,"
+        " separated by a comma. A family that only sip_host names is received there.",
+        "give an IP address of this machine or 0.0.0.0, and at most one of IPv6 or ::",
     )
     rtp_port_first: Port = _setting(
         20000,
@@ -142,7 +175,7 @@ class Settings(BaseSettings):
     rtp_port_last: Port = _setting(
         20999,
         "Last UDP port for RTP; a call with picture takes six.",
-        f"give a UDP port at least {_FEWEST_RTP_PORTS - 1} above rtp_port_first",
+        f"give a UDP port at least {FEWEST_RTP_PORTS - 1} above rtp_port_first",
     )
     webrtc_port: Port = _setting(
         21000,
@@ -164,13 +197,19 @@ class Settings(BaseSettings):
     http_port: Port = _setting(
         8080, "Port of the app and the panel link.", "give a free TCP port from 1 to 65535"
     )
-    tls_certificate: Path | None = _setting(
+    metrics_port: Port | None = _setting(
+        None,
+        "Port of 127.0.0.1 on which a Prometheus on this machine reads figures of the SIP side, at"
+        " /metrics. Off without it.",
+        "give a free TCP port from 1 to 65535, or leave it out",
+    )
+    tls_certificate: ReadableFile = _setting(
         None,
         "Certificate chain in PEM for https. Browsers give the microphone only to https"
         " (or to localhost); leave it out behind a reverse proxy that does TLS.",
         "give the path of a PEM file that the service may read, and tls_key with it",
     )
-    tls_key: Path | None = _setting(
+    tls_key: ReadableFile = _setting(
         None,
         "Private key in PEM of tls_certificate.",
         "give the path of a PEM file that the service may read, and tls_certificate with it",
@@ -181,7 +220,7 @@ class Settings(BaseSettings):
         " pages of any other origin is refused.",
         "give scheme and host without a path, such as https://intercom.example.org",
     )
-    relay_ca_file: Path | None = _setting(
+    relay_ca_file: ReadableFile = _setting(
         None,
         "Further certificates (PEM) to trust for door relays behind https.",
         "give the path of a PEM file with the panel maker's or your own certificate",
@@ -251,6 +290,11 @@ class Settings(BaseSettings):
         """Tell whether the app is served over https by this process."""
         return self.tls_certificate is not None
 
+    @property
+    def has_sip_tls(self) -> bool:
+        """Tell whether SIP over TLS is received."""
+        return self.sip_tls_certificate is not None
+
     @classmethod
     @override
     def settings_customise_sources(
@@ -291,9 +335,13 @@ class Settings(BaseSettings):
 
     @field_validator("public_address")
     @classmethod
-    def _check_public_address(cls, value: str | None) -> str | None:
-        if value is not None and (not value or set(value) & set(" /@\"'<>;")):
-            msg = f'"{value}" is neither an IP address nor a host name'
+    def _check_public_address(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not host or set(host) & set(" /@\"'<>;[]"):
+                msg = f'"{host}" is neither an IP address nor a host name'
+                raise ValueError(msg)
+        if len({family_of(host) for host in value}) != len(value):
+            msg = f'"{",".join(value)}" holds two of one kind'
             raise ValueError(msg)
         return value
 
@@ -308,17 +356,6 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value.rstrip("/").lower()
 
-    @field_validator("tls_certificate", "tls_key", "relay_ca_file")
-    @classmethod
-    def _check_readable(cls, value: Path | None) -> Path | None:
-        if value is not None:
-            try:
-                value.open("rb").close()
-            except OSError as error:
-                msg = f'"{value}" cannot be read: {error.strerror}'
-                raise ValueError(msg) from error
-        return value
-
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -332,27 +369,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_together(self) -> "Settings":
-        objection = self._objection()
+        objection = objection_to(self)
         if objection is not None:
             setting, fault = objection
             msg = "together"
             raise PydanticCustomError(msg, "{fault}", {"setting": setting, "fault": fault})
         return self
-
-    def _objection(self) -> tuple[str, str] | None:
-        """Name the first setting that does not go with the others, and why."""
-        media = range(self.rtp_port_first, self.rtp_port_last + 1)
-        if self.tls_certificate is None and self.tls_key is not None:
-            return "tls_certificate", "is missing, and tls_key is set"
-        if self.tls_key is None and self.tls_certificate is not None:
-            return "tls_key", "is missing, and tls_certificate is set"
-        if len(media) < _FEWEST_RTP_PORTS:
-            return "rtp_port_last", f"is wrong: {self.rtp_port_last} leaves too few ports"
-        if self.sip_port in media:
-            return "sip_port", f"is wrong: {self.sip_port} lies among the ports of RTP"
-        if self.webrtc_port in media or self.webrtc_port == self.sip_port:
-            return "webrtc_port", f"is wrong: {self.webrtc_port} is a port of RTP or SIP as well"
-        return None
 
 
 def remedy_of(name: str) -> str:

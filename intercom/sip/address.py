@@ -1,4 +1,4 @@
-"""Where a datagram goes to or came from."""
+"""Where a message goes to or came from."""
 
 from enum import Enum
 from typing import NamedTuple
@@ -8,6 +8,13 @@ class Transport(Enum):
     """What carries SIP; the value is the token of the Via header."""
 
     UDP = "UDP"
+    TCP = "TCP"
+    TLS = "TLS"
+
+    @property
+    def is_stream(self) -> bool:
+        """Tell whether it delivers by itself, and in order: nothing is then sent again."""
+        return self is not Transport.UDP
 
 
 class Address(NamedTuple):
@@ -16,6 +23,13 @@ class Address(NamedTuple):
     host: str
     port: int
     transport: Transport = Transport.UDP
+    name: str = ""
+    """What the certificate of a TLS peer must prove, where the connection is ours to open."""
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Tell the family."""
+        return ":" in self.host
 
 
 class Datagram(NamedTuple):

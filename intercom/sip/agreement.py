@@ -1,11 +1,28 @@
 """The two sides of an offer/answer exchange (RFC 3264): what we bring, and what was agreed on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 
 from intercom.sip.codec import Law
+from intercom.sip.crypto import Crypto, LocalKeys
 from intercom.sip.sdp import Direction
 
 DEFAULT_PTIME_MS = 20  # RFC 3551 §4.2
+
+
+class Srtp(Enum):
+    """Whether a peer's sound and picture are encrypted, by keys in SDP (RFC 4568)."""
+
+    OFF = "off"
+    """Never; what is offered encrypted only is refused."""
+    OPTIONAL = "optional"
+    """If the peer does: our offer is RTP/AVP with keys, which those who know none of it pass over."""
+    REQUIRED = "required"
+    """Always: our offer is RTP/SAVP, and what is offered in clear is refused."""
+
+    def toward_trunk(self, *, is_signalling_secure: bool) -> "Srtp":
+        """Give what holds toward a trunk: the keys are not said in clear unless that was ordered."""
+        return Srtp.OFF if self is Srtp.OPTIONAL and not is_signalling_secure else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +41,7 @@ class LocalMedia:
     """Of our offers; an answer takes over the offer's."""
     session_id: int = 1
     session_version: int = 1
-    """Must grow when a description of the same session changes (RFC 3264 §8)."""
+    """Must grow by one when a description of the same session changes (RFC 3264 §8); `Description` does."""
     audio_direction: Direction = Direction.SENDRECV
     video_direction: Direction = Direction.SENDRECV
     ptime_ms: int = DEFAULT_PTIME_MS
@@ -34,6 +51,9 @@ class LocalMedia:
     packetization_mode: int = 1
     sprop: str | None = None
     """Our sprop-parameter-sets (RFC 6184 §8.1), where known."""
+    srtp: Srtp = Srtp.OFF
+    keys: LocalKeys = field(default_factory=LocalKeys, repr=False)
+    """One for each suite and m-line; needed unless `srtp` is OFF."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +74,8 @@ class NegotiatedAudio:
     """What the peer wants to receive."""
     can_send: bool
     can_receive: bool
+    crypto: Crypto | None = None
+    """The peer's key, by which we decrypt; ours is the one of the same suite. None: plain RTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +91,8 @@ class NegotiatedVideo:
     """The peer's sprop-parameter-sets, if it said so."""
     can_send: bool
     can_receive: bool
+    crypto: Crypto | None = None
+    """As for the sound."""
 
 
 @dataclass(frozen=True, slots=True)

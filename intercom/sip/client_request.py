@@ -1,8 +1,9 @@
 """A request of ours that answers challenges by itself (RFC 3261 §22)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from intercom.sip.address import Address
+from intercom.sip.address import Address, Transport
 from intercom.sip.core import Core
 from intercom.sip.digest import DigestClient
 from intercom.sip.draft import RequestDraft
@@ -10,6 +11,7 @@ from intercom.sip.message import Response
 from intercom.sip.transaction import ClientTransaction
 
 MAX_ATTEMPTS = 4
+MAX_DATAGRAM_BYTES = 1_300  # RFC 3261 §18.1.1: without knowledge of the path's MTU
 _HEADERS = {
     401: ("www-authenticate", "Authorization"),
     407: ("proxy-authenticate", "Proxy-Authorization"),
@@ -44,7 +46,11 @@ class ClientRequest:
         self.digest = digest
         """None: a challenge is the user's to see."""
         self._core = core
-        self._destination = destination
+        self.destination = destination
+        """Where it went: over TCP where it was too large for UDP."""
+        self._asked_for = destination
+        self._is_heard = False
+        self._is_abandoned = False
         self._next_cseq = next_cseq
         self._on_response = on_response
         self._on_failure = on_failure
@@ -55,17 +61,45 @@ class ClientRequest:
     def send(self, now: float) -> None:
         """Send it, or send it again with what `draft` is now."""
         self._attempts += 1
-        self.transaction = self._core.layer.send_request(self.draft, self._destination, self, now)
+        self._is_heard = False
+        data = self.draft.to_bytes()
+        if self.destination.transport is Transport.UDP and len(data) > MAX_DATAGRAM_BYTES:
+            stream = self.destination._replace(transport=Transport.TCP)
+            if self._core.streams.can_try(stream, now):
+                self._go_over(stream)
+                data = self.draft.to_bytes()
+        layer = self._core.layer
+        self.transaction = layer.send_request(self.draft, self.destination, self, now, data)
+
+    def abandon(self) -> None:
+        """Send it no more, whatever comes: neither with credentials nor by another transport."""
+        self.digest = None
+        self._is_abandoned = True
+
+    def _go_over(self, destination: Address) -> None:
+        """Change the way; the branch stays, so that who got it both ways sees one request."""
+        self.destination = destination
+        self.draft = replace(self.draft, sent_by=self._core.sent_by(destination))
 
     def handle_response(self, response: Response, now: float) -> None:
         """Answer a challenge, or hand the response on."""
+        self._is_heard = True
         if response.status in _HEADERS and self._can_answer(response):
             self._retry(now)
         else:
             self._on_response(response, now)
 
     def handle_failure(self, status: int, now: float) -> None:
-        """Hand a failure on."""
+        """Hand a failure on, unless TCP was tried for the size alone (RFC 3261 §18.1.1)."""
+        if status == 503 and self.destination != self._asked_for and not self._is_heard:
+            self._core.streams.note_failure(self.destination, now)
+            if self._is_abandoned:
+                self._on_failure(status, now)
+                return
+            self._go_over(self._asked_for)
+            layer = self._core.layer
+            self.transaction = layer.send_request(self.draft, self.destination, self, now)
+            return
         self._on_failure(status, now)
 
     def _can_answer(self, response: Response) -> bool:
@@ -83,6 +117,8 @@ class ClientRequest:
 
     def _retry(self, now: float) -> None:
         assert self.digest is not None
-        credentials = self.digest.authorize(self.draft.method, self.draft.uri)
+        if self.destination != self._asked_for:
+            self._go_over(self._asked_for)  # `send` looks at the size again
+        credentials = self.digest.authorize(self.draft.method, self.draft.uri, self.draft.body)
         self.draft = self.draft.retry(self._core.branch(), self._next_cseq(), credentials)
         self.send(now)

@@ -6,6 +6,7 @@ from enum import Enum
 from intercom.sip.sdp import MediaDescription, is_number
 
 _DEFAULT_PROFILE_LEVEL_ID = "42000a"  # RFC 6184 §8.1: Baseline, level 1, when not said
+_BASELINE = 66
 
 
 class Law(Enum):
@@ -36,6 +37,11 @@ class H264Format:
     packetization_mode: int
     sprop: str | None
 
+    @property
+    def profile_idc(self) -> int:
+        """The profile alone (RFC 6184 §8.1): 66 Baseline, 77 Main, 100 High."""
+        return int(self.profile_level_id[:2], 16)
+
 
 def laws_of(media: MediaDescription) -> list[tuple[int, Law]]:
     """List the G.711 formats, in the order given."""
@@ -45,12 +51,13 @@ def laws_of(media: MediaDescription) -> list[tuple[int, Law]]:
             continue
         codec = media.codec(number)
         law = _STATIC_LAWS.get(number) if codec is None else _LAWS.get(codec[0])
-        if law is not None and (codec is None or codec[1] == 8000):
+        if law is not None and (codec is None or codec[1] == 8000) and media.is_mono(number):
             found.append((int(number), law))
     return found
 
 
 def law_of(media: MediaDescription, laws: tuple[Law, ...]) -> tuple[int, Law] | None:
+    """Find the first of our laws that stands there."""
     offered = laws_of(media)
     for law in laws:
         for number, candidate in offered:
@@ -70,8 +77,11 @@ def event_of(media: MediaDescription) -> EventFormat | None:
     return events[0] if events else None
 
 
-def h264_of(media: MediaDescription) -> H264Format | None:
-    """Find the H.264 format, packetization-mode 1 first: it needs no IP fragments."""
+def h264s_of(media: MediaDescription) -> list[H264Format]:
+    """List the H.264 formats, the best for us first.
+
+    Packetization-mode 1 needs no IP fragments; what is Baseline every app decodes. Else the order given.
+    """
     found: list[H264Format] = []
     for number in media.formats:
         codec = media.codec(number) if _is_payload_type(number) else None
@@ -89,8 +99,26 @@ def h264_of(media: MediaDescription) -> H264Format | None:
                     parameters.get("sprop-parameter-sets"),
                 )
             )
-    found.sort(key=lambda codec: -codec.packetization_mode)
+    found.sort(key=lambda codec: (-codec.packetization_mode, codec.profile_idc != _BASELINE))
+    return found
+
+
+def h264_of(media: MediaDescription) -> H264Format | None:
+    """Find the best H.264 format."""
+    found = h264s_of(media)
     return found[0] if found else None
+
+
+def h264_answered(ours: MediaDescription, theirs: MediaDescription) -> H264Format | None:
+    """Find the format of an answer that we had offered: same profile and mode (RFC 6184 §8.2.2).
+
+    The level may differ, and so may the payload type.
+    """
+    offered = {(codec.profile_idc, codec.packetization_mode) for codec in h264s_of(ours)}
+    for codec in h264s_of(theirs):
+        if (codec.profile_idc, codec.packetization_mode) in offered:
+            return codec
+    return None
 
 
 def _is_payload_type(text: str) -> bool:

@@ -14,6 +14,7 @@ class Dialog:
     """One dialog, seen from our side."""
 
     __slots__ = (
+        "is_lost",
         "local",
         "local_cseq",
         "peer",
@@ -51,6 +52,8 @@ class Dialog:
         """Of the peer's newest request; -1 before its first."""
         self.peer = peer
         """Where the peer was heard or reached, for targets that need a look-up or lie behind NAT."""
+        self.is_lost = False
+        """The connection to `peer` is gone."""
 
     @classmethod
     def of_request(cls, request: Request, local_tag: str, source: Address) -> Self:
@@ -82,12 +85,19 @@ class Dialog:
             peer=destination,
         )
 
-    def accept_cseq(self, number: int) -> bool:
+    def accept_cseq(self, number: int, source: Address) -> bool:
         """Take a request's number; False when it is not newer (RFC 3261 §12.2.2)."""
         if number <= self.remote_cseq:
             return False
         self.remote_cseq = number
+        self._follow(source)
         return True
+
+    def _follow(self, source: Address) -> None:
+        """Take the connection that a request came over in place of the one that is gone."""
+        if self.is_lost and source.transport.is_stream and source.host == self.peer.host:
+            self.peer = source
+            self.is_lost = False
 
     def refresh_target(self, message: Message) -> None:
         """Take over the Contact of a re-INVITE or its 2xx."""
@@ -130,10 +140,14 @@ class Dialog:
         )
 
     def next_hop(self) -> Address:
-        """Tell where requests within the dialog go."""
+        """Tell where requests within the dialog go.
+
+        A peer behind a stream is reached on its connection, and when that is gone where its Contact
+        or first Route say; what we opened by a host's name is opened again.
+        """
         try:
             uri = parse_name_address(self.routes[0]).uri if self.routes else self.remote_target
-            return next_hop(uri, self.peer)
+            return next_hop(uri, self.peer, is_lost=self.is_lost and not self.peer.name)
         except RemoteProtocolError:
             return self.peer
 

@@ -1,6 +1,12 @@
-"""Digest authentication (RFC 7616, RFC 8760), both sides; nonces are made of time and a keyed hash."""
+"""Digest authentication (RFC 7616, RFC 8760), both sides.
+
+A nonce of ours tells by itself when it was made, for which algorithm and for which host: time, chance and
+the algorithm's place, sealed by a keyed hash that knows the host, too. So the server keeps nothing about challenges,
+and who answers one has received it: a forged source address cannot.
+"""
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,6 +22,8 @@ BOTH = ("SHA-256", "MD5")
 """The algorithms of a server's challenges; the preferred one on top (RFC 8760 §2.4)."""
 MD5_ALONE = ("MD5",)
 """For peers that give up when SHA-256 is among the challenges, wherever it stands."""
+AUTH_INT = "auth-int"
+_HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 _HASHES = {"MD5": "md5", "MD5-SESS": "md5", "SHA-256": "sha256", "SHA-256-SESS": "sha256"}
 _NAMES = {
     "MD5": "MD5",
@@ -41,16 +49,25 @@ def digest_response(
     credentials: Credentials,
     method: str,
     params: dict[str, str],
+    body: bytes = b"",
 ) -> str:
-    """Compute the response for `params`: realm, nonce, uri, algorithm and, with qop, cnonce and nc."""
+    """Compute the response for `params`: realm, nonce, uri, algorithm and, with qop, cnonce and nc.
+
+    `body` counts with qop=auth-int alone (RFC 7616 §3.4.3).
+    """
     algorithm = params.get("algorithm", "MD5").upper()
     nonce, cnonce = params["nonce"], params.get("cnonce", "")
     secret = _hash(algorithm, f"{credentials.username}:{params['realm']}:{credentials.password}")
     if algorithm.endswith("-SESS"):
         secret = _hash(algorithm, f"{secret}:{nonce}:{cnonce}")
-    request = _hash(algorithm, f"{method}:{params['uri']}")
-    if "qop" in params:
-        return _hash(algorithm, f"{secret}:{nonce}:{params['nc']}:{cnonce}:auth:{request}")
+    qop = params.get("qop", "").lower()
+    target = f"{method}:{params['uri']}"
+    if qop == AUTH_INT:
+        name = _HASHES[algorithm]
+        target += ":" + hashlib.new(name, body, usedforsecurity=False).hexdigest()
+    request = _hash(algorithm, target)
+    if qop:
+        return _hash(algorithm, f"{secret}:{nonce}:{params['nc']}:{cnonce}:{qop}:{request}")
     return _hash(algorithm, f"{secret}:{nonce}:{request}")
 
 
@@ -78,24 +95,25 @@ class DigestClient:
         self._challenges[header, params["realm"]] = params
         return params["realm"], params.get("stale", "").lower() == "true"
 
-    def authorize(self, method: str, uri: str) -> tuple[tuple[str, str], ...]:
+    def authorize(self, method: str, uri: str, body: bytes = b"") -> tuple[tuple[str, str], ...]:
         """Write the headers that answer all challenges learnt so far."""
         return tuple(
-            (header, self._answer(challenge, method, uri))
+            (header, self._answer(challenge, method, uri, body))
             for (header, _), challenge in self._challenges.items()
         )
 
-    def _answer(self, challenge: dict[str, str], method: str, uri: str) -> str:
+    def _answer(self, challenge: dict[str, str], method: str, uri: str, body: bytes) -> str:
         count = int(challenge["_count"]) + 1
         challenge["_count"] = str(count)
         params = {"realm": challenge["realm"], "nonce": challenge["nonce"], "uri": uri}
         if "algorithm" in challenge:
             params["algorithm"] = _NAMES[challenge["algorithm"].upper()]
         if "qop" in challenge:
-            params |= {"qop": "auth", "nc": f"{count:08x}", "cnonce": self._token(16)}
+            qop = "auth" if "auth" in _words(challenge["qop"]) else AUTH_INT
+            params |= {"qop": qop, "nc": f"{count:08x}", "cnonce": self._token(16)}
         elif params.get("algorithm", "").endswith("-sess"):
             params["cnonce"] = self._token(16)
-        params["response"] = digest_response(self._credentials, method, params)
+        params["response"] = digest_response(self._credentials, method, params, body)
         if "opaque" in challenge:
             params["opaque"] = challenge["opaque"]
         params = {"username": self._credentials.username} | params
@@ -113,14 +131,20 @@ def _challenge_in(value: str) -> dict[str, str] | None:
     return params if scheme == "digest" and _is_answerable(params) else None
 
 
-def _strength(params: dict[str, str]) -> bool:
-    return params.get("algorithm", "MD5").upper().startswith("SHA-256")
+def _strength(params: dict[str, str]) -> tuple[bool, bool]:
+    """Rank a challenge: the better hash first, then the one that leaves the body alone."""
+    is_sha_256 = params.get("algorithm", "MD5").upper().startswith("SHA-256")
+    return is_sha_256, "auth" in _words(params.get("qop", "auth"))
+
+
+def _words(qop: str) -> set[str]:
+    return {word.strip().lower() for word in qop.split(",")}
 
 
 def _is_answerable(params: dict[str, str]) -> bool:
-    qops = {word.strip().lower() for word in params.get("qop", "auth").split(",")}
     is_known = params.get("algorithm", "MD5").upper() in _HASHES
-    return is_known and "auth" in qops and "realm" in params and "nonce" in params
+    has_qop = bool({"auth", AUTH_INT} & _words(params.get("qop", "auth")))
+    return is_known and has_qop and "realm" in params and "nonce" in params
 
 
 class Verdict(Enum):
@@ -130,8 +154,12 @@ class Verdict(Enum):
     MISSING = "missing"
     """None for us, or of a scheme that is not ours."""
     STALE = "stale"
-    """Right, but the nonce is old or its count was used before."""
+    """The nonce is old, foreign or another host's, or its count was used before.
+
+    The password was not looked at, so that nobody can try one without its being counted.
+    """
     WRONG = "wrong"
+    """With a nonce that was sent to this very host: it is its own fault, and nobody else's."""
 
 
 class DigestServer:
@@ -150,90 +178,120 @@ class DigestServer:
         self._realm = realm
         self._password_of = password_of
         self._token = token
-        self._key = token(64).encode()[:64]
+        self._key = token(64).encode()[:32]
+        self._decoy = token(16)
+        """What an unknown user's response is compared with."""
         self._is_legacy = is_md5_only
         self._algorithms = MD5_ALONE if is_md5_only else algorithms
-        self._counts: dict[str, int] = {}
-        """Highest nc seen by nonce, oldest nonce first."""
+        self._places = {name.upper(): f"{n:x}" for n, name in enumerate(self._algorithms)}
+        self._counts: OrderedDict[str, int] = OrderedDict()
+        """Highest nc seen by nonce, the one that was used longest ago first."""
 
-    def challenges(self, now: float, *, is_stale: bool = False) -> list[str]:
+    def challenges(self, now: float, host: str = "", *, is_stale: bool = False) -> list[str]:
         """Write one challenge for each algorithm, the preferred one first (RFC 8760 §2.4)."""
         qop = "" if self._is_legacy else ', qop="auth"'
         stale = ", stale=true" if is_stale else ""
         return [
-            f'Digest realm="{self._realm}", nonce="{self._nonce(algorithm, now)}"'
-            f"{qop}, algorithm={algorithm}{stale}"
+            f'Digest realm="{self._realm}", nonce="{self._nonce(algorithm, host, now)}"'
+            f"{qop}, algorithm={_NAMES[algorithm.upper()]}{stale}"
             for algorithm in self._algorithms
         ]
 
-    def check(self, values: list[str], method: str, uri: str, now: float) -> tuple[Verdict, str]:
-        """Check Authorization values; return the verdict and, once accepted, the username.
+    def check(
+        self,
+        values: list[str],
+        method: str,
+        uri: str,
+        now: float,
+        *,
+        host: str = "",
+        body: bytes = b"",
+    ) -> tuple[Verdict, str]:
+        """Check Authorization values; return the verdict and, if accepted or wrong, the username.
 
         An unknown user is checked against a password too, so that answer and time are the same.
         """
         params = self._find(values)
         if params is None:
             return Verdict.MISSING, ""
+        if not self._is_fresh(params, host, now):
+            return Verdict.STALE, ""
         username = params["username"]
         password = self._password_of(username)
-        credentials = Credentials(username, self._token(16) if password is None else password)
-        expected = digest_response(credentials, method, params)
+        credentials = Credentials(username, self._decoy if password is None else password)
+        expected = digest_response(credentials, method, params, body)
         is_right = compare_digest(expected.encode(), params["response"].lower().encode())
         if not is_right or password is None or not _is_same_target(params["uri"], uri):
-            return Verdict.WRONG, ""
-        if not self._is_fresh(params, now):
-            return Verdict.STALE, ""
+            return Verdict.WRONG, username
+        self._use(params)
         return Verdict.ACCEPTED, username
+
+    def is_nonce_fresh(self, nonce: str, host: str, now: float) -> bool:
+        """Tell whether a nonce is ours, was sent to that host, and is young."""
+        try:
+            made_at = int(nonce[:8], 16)
+        except ValueError:
+            return False
+        sealed = self._sealed(nonce[:16], host)
+        is_ours = compare_digest(sealed.encode(), nonce.encode())
+        return is_ours and -1 <= now - made_at <= NONCE_LIFETIME_S
 
     def _find(self, values: list[str]) -> dict[str, str] | None:
         """Find the credentials for our realm that answer a challenge of ours."""
-        needed = {"username", "realm", "nonce", "uri", "response"}
-        if not self._is_legacy:
-            needed |= {"qop", "nc", "cnonce"}
         for value in values:
             try:
                 scheme, params = parse_auth(value)
             except RemoteProtocolError:
                 continue
-            algorithm = params.setdefault("algorithm", "MD5").upper()
-            if (
-                scheme == "digest"
-                and needed <= params.keys()
-                and params["realm"] == self._realm
-                and algorithm in self._algorithms
-                and params.get("qop", "auth").lower() == "auth"
-                and ("qop" not in params or {"nc", "cnonce"} <= params.keys())
-            ):
+            if scheme == "digest" and self._answers_us(params):
                 return params
         return None
 
-    def _nonce(self, algorithm: str, now: float) -> str:
-        return self._sealed(f"{int(now):08x}{self._token(8)}", algorithm)
+    def _answers_us(self, params: dict[str, str]) -> bool:
+        algorithm = params.setdefault("algorithm", "MD5").upper()
+        needed = {"username", "realm", "nonce", "uri", "response"}
+        if not self._is_legacy or "qop" in params:
+            needed |= {"qop", "nc", "cnonce"}
+        if algorithm.endswith("-SESS"):
+            needed |= {"cnonce"}
+        return (
+            needed <= params.keys()
+            and params["realm"] == self._realm
+            and algorithm in self._places
+            and params.get("qop", "auth").lower() in {"auth", AUTH_INT}
+        )
 
-    def _sealed(self, stem: str, algorithm: str) -> str:
-        seal = hashlib.blake2s(f"{stem}{algorithm}".encode(), key=self._key[:32], digest_size=8)
+    def _nonce(self, algorithm: str, host: str, now: float) -> str:
+        place = self._places[algorithm.upper()]
+        return self._sealed(f"{int(now) & 0xFFFFFFFF:08x}{self._token(7)}{place}", host)
+
+    def _sealed(self, stem: str, host: str) -> str:
+        seal = hashlib.blake2s(f"{stem}{host}".encode(), key=self._key, digest_size=8)
         return stem + seal.hexdigest()
 
-    def _is_fresh(self, params: dict[str, str], now: float) -> bool:
-        """Tell whether the nonce is ours, for this algorithm, young, and its count never used."""
+    def _is_fresh(self, params: dict[str, str], host: str, now: float) -> bool:
+        """Tell whether the nonce is fresh, for this algorithm, and its count never used."""
         nonce = params["nonce"]
-        try:
-            made_at = int(nonce[:8], 16)
-            count = int(params.get("nc", "0")[:8], 16)
-        except ValueError:
+        is_for_it = nonce[15:16] == self._places[params["algorithm"].upper()]
+        if not is_for_it or not self.is_nonce_fresh(nonce, host, now):
             return False
-        sealed = self._sealed(nonce[:16], params["algorithm"].upper())
-        is_ours = compare_digest(sealed.encode(), nonce.encode())
-        if not is_ours or not -1 <= now - made_at <= NONCE_LIFETIME_S:
-            return False
+        return "qop" not in params or _count_of(params) > self._counts.get(nonce, 0)
+
+    def _use(self, params: dict[str, str]) -> None:
+        """Remember a count, so that it never comes again."""
         if "qop" not in params:
-            return True
-        if count <= self._counts.get(nonce, 0):
-            return False
-        self._counts[nonce] = count
+            return
+        nonce = params["nonce"]
+        self._counts[nonce] = _count_of(params)
+        self._counts.move_to_end(nonce)
         if len(self._counts) > MAX_COUNTED_NONCES:
-            del self._counts[next(iter(self._counts))]
-        return True
+            self._counts.popitem(last=False)
+
+
+def _count_of(params: dict[str, str]) -> int:
+    """Read the nonce count; 0, which none is below, when it cannot be read."""
+    text = params["nc"]
+    return int(text, 16) if len(text) <= 8 and _HEX_DIGITS.issuperset(text) and text else 0
 
 
 def _is_same_target(digest_uri: str, request_uri: str) -> bool:

@@ -10,10 +10,12 @@ from intercom.sip.address import Address, Datagram, Transport
 from intercom.sip.core import ALLOW, Core, EndpointConfig
 from intercom.sip.digest import Credentials, DigestClient
 from intercom.sip.draft import RequestDraft
-from intercom.sip.events import DialogId, RegistrationId, SipEvent
+from intercom.sip.events import DialogId, ProbeId, RegistrationId, SipEvent
 from intercom.sip.headers import quoted
-from intercom.sip.inspection import check_response, inspect
+from intercom.sip.inspection import TOO_LARGE, beginning_of, check_response, inspect
+from intercom.sip.keep_alive import take_keep_alive
 from intercom.sip.message import Request, Response, check_fields, parse
+from intercom.sip.probe import send_options
 from intercom.sip.registrar import Binding
 from intercom.sip.registration import Registration
 from intercom.sip.server import Server
@@ -29,23 +31,26 @@ class Endpoint:
         self._core = Core(config, token)
         self._server = Server(self._core)
         self._registrations: dict[RegistrationId, Registration] = {}
-        self.dropped = 0
-        """Datagrams that were not worth an answer."""
+        self.counters = self._core.counters
 
     # The five verbs
 
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """Take a datagram; never raises."""
-        if not data.strip(b"\r\n\0"):
-            return  # keep-alive (RFC 5626 §3.5.1)
+        core = self._core
+        core.counters.received += 1
+        if not core.guard.admits(data, source, now):
+            return
         try:
+            if data[:1] < b" " and take_keep_alive(self._core, data, source):
+                return
             message = parse(data)
             if isinstance(message, Request):
                 self._receive_request(message, source, now)
             else:
                 self._receive_response(message, now)
-        except RemoteProtocolError:
-            self.dropped += 1
+        except RemoteProtocolError as error:
+            self._refuse_unread(data, source, error)
 
     def next_event(self) -> SipEvent | None:
         """Return the oldest event that was not returned yet."""
@@ -67,7 +72,80 @@ class Endpoint:
 
     def transport_failed(self, destination: Address, now: float) -> None:
         """Take word that nothing can be sent to an address: its requests fail with 503."""
-        self._core.layer.fail(destination, now)
+        if destination.transport.is_stream:
+            self.connection_closed(destination, now)
+        else:
+            self._core.layer.fail(destination, now)
+
+    def connection_closed(self, address: Address, now: float) -> None:
+        """Take word that a stream connection is gone, whoever opened and whoever closed it.
+
+        Requests that wait fail with 503, unanswered calls that came over it are InviteCancelled,
+        contacts that registered over it are bound no more, and a registration of ours that it
+        carried is made anew. Dialogs stay: their peer may come back, and what we have to say
+        meanwhile goes where its Contact says.
+        """
+        self._core.layer.fail(address, now)
+        self._core.lose_dialogs(address)
+        self._server.drop_flow(address, now)
+        for registration in list(self._registrations.values()):
+            registration.lose_flow(address, now)
+
+    def addresses_in_use(self, now: float) -> set[Address]:
+        """List the stream addresses that somebody is registered or calling by, here or there."""
+        used = self._server.registrar.flows(now) | self._core.layer.destinations()
+        used.update(each.registrar for each in self._registrations.values())
+        for usage in self._core.usages_by_tag.values():
+            if usage.dialog is not None:
+                used.add(usage.dialog.peer)
+        return used
+
+    # For who looks on
+
+    def sip_call_id_of(self, dialog: DialogId) -> str:
+        """Give a dialog's Call-ID; empty when the dialog has ended."""
+        usage = self._core.usages.get(dialog)
+        return usage.sip_call_id if usage is not None else ""
+
+    def local_for(self, peer: Address) -> Address:
+        """Choose our address of a peer's transport and family."""
+        return self._core.local_for(peer)
+
+    def knows(self, source: Address) -> bool:
+        """Tell whether somebody is no stranger: named by the building, or logged in."""
+        return self._core.guard.knows(source)
+
+    # Under attack
+
+    def is_locked(self, source: Address, now: float) -> bool:
+        """Tell whether a source is shut out: its connections are then to be closed or refused."""
+        return self._core.guard.is_locked(source, now)
+
+    def note_lag(self, lag_s: float, now: float) -> None:
+        """Take in how late the loop is; a lagging one takes no new calls and fewer strangers."""
+        admission = self._server.admission
+        admission.note_lag(lag_s, now)
+        self._core.guard.set_busy(is_busy=admission.is_lagging)
+
+    def unlock(self, now: float) -> int:
+        """Lift every lock on sources and users; tell how many sources were shut out."""
+        self._server.locks.lift_all()
+        return self._core.guard.lift_all(now)
+
+    def locked_sources(self, now: float) -> int:
+        """Count the sources that are shut out now."""
+        return self._core.guard.locked_count(now)
+
+    def table_sizes(self) -> dict[str, int]:
+        """Tell how much is kept, by table."""
+        core = self._core
+        return {
+            "transactions": core.layer.size,
+            "dialogs": len(core.usages_by_tag),
+            "bindings": self._server.registrar.size,
+            "user_locks": self._server.locks.size(),
+            **{f"guard_{name}": size for name, size in core.guard.sizes().items()},
+        }
 
     # UAC
 
@@ -85,21 +163,28 @@ class Endpoint:
         credentials: Credentials | None = None,
         headers: Sequence[tuple[str, str]] = (),
         silence_s: float | None = None,
+        is_reliable: bool = False,
     ) -> DialogId:
         """Call `target`; ends in InviteAnswered or InviteFailed: 408 after `silence_s` of silence.
 
-        Challenges are answered once with `credentials`. ACKs go out by themselves. Of several
-        2xx the first wins; the others are acknowledged and hung up.
+        Challenges are answered once with `credentials`. ACKs go out by themselves, and PRACKs where
+        `is_reliable` offers them (RFC 3262), or the peer asks for them by 421. Of several 2xx the
+        first wins; the others are acknowledged and hung up. A 3xx is never followed. There must be
+        a `body`: an offer in the peer's 2xx could not be answered.
         """
         core = self._core
-        own = (("Contact", core.contact(_user_of(from_uri))), ("Allow", ALLOW), core.user_agent)
+        own = (
+            ("Contact", core.contact(_user_of(from_uri), destination, target)),
+            ("Allow", ALLOW),
+            core.user_agent,
+        )
         fields = (*own, *headers, ("Content-Type", content_type))
         local_tag = core.token(16)
         display = f"{quoted(from_display)} " if from_display else ""
         draft = RequestDraft(
             method="INVITE",
             uri=target,
-            sent_by=core.sent_by,
+            sent_by=core.sent_by(destination),
             branch=core.branch(),
             from_=f"{display}<{from_uri}>;tag={local_tag}",
             to=f"<{to_uri or target}>",
@@ -112,7 +197,7 @@ class Endpoint:
         if not target.isprintable() or " " in target:
             raise LocalProtocolError("bad target")
         digest = DigestClient(credentials, core.token) if credentials else None
-        usage = ClientUsage(core, draft, destination, local_tag, digest)
+        usage = ClientUsage(core, draft, destination, local_tag, digest, is_reliable=is_reliable)
         usage.contact = fields[0][1]
         usage.start(now, silence_s)
         return usage.id
@@ -137,7 +222,7 @@ class Endpoint:
             usage.hang_up(now, reason)
 
     def send_info(self, dialog: DialogId, now: float, content_type: str, body: bytes) -> None:
-        """Send an INFO in a confirmed dialog."""
+        """Send an INFO in a confirmed dialog; ends in InfoAnswered."""
         usage = self._core.usages.get(dialog)
         if usage is not None and usage.is_confirmed:
             usage.send_info(now, content_type, body)
@@ -151,23 +236,38 @@ class Endpoint:
         """
         usage = self._core.usages.get(dialog)
         if usage is not None and usage.is_confirmed:
-            usage.reinvite(now, content_type, body)
+            usage.changes.start("INVITE", now, content_type, body)
+
+    def update(
+        self, dialog: DialogId, now: float, body: bytes, content_type: str = "application/sdp"
+    ) -> None:
+        """Offer anew by UPDATE, in an early dialog too; ends in ReinviteAnswered or ReinviteFailed.
+
+        Fails with 405 where the peer does not do it, and with 491 while another offer is open.
+        """
+        usage = self._core.usages.get(dialog)
+        if usage is not None:
+            usage.changes.start("UPDATE", now, content_type, body)
 
     def register(
         self,
         now: float,
         *,
-        registrar: Address,
+        registrar: Address | Sequence[Address],
         aor: str,
         credentials: Credentials | None,
         expires_s: int,
     ) -> RegistrationId:
-        """Register our Contact for `aor` ("sip:user@host") and keep it so until `unregister`."""
+        """Register our Contact for `aor` ("sip:user@host") and keep it so until `unregister`.
+
+        `registrar` is where REGISTER goes: an outbound proxy as well, and of several the next one
+        in turn whenever one fails.
+        """
         core = self._core
         registration = Registration(
             core,
             RegistrationId(core.token(16)),
-            registrar=registrar,
+            registrars=(registrar,) if isinstance(registrar, Address) else tuple(registrar),
             aor=aor,
             digest=DigestClient(credentials, core.token) if credentials else None,
             expires_s=expires_s,
@@ -182,6 +282,30 @@ class Endpoint:
         if found is not None:
             found.withdraw(now)
 
+    def options(
+        self,
+        now: float,
+        *,
+        target: str,
+        destination: Address,
+        from_uri: str = "",
+        credentials: Credentials | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> ProbeId:
+        """Ask whether somebody is there; ends in OptionsAnswered or OptionsFailed."""
+        check_fields([*headers, ("To", target), ("From", from_uri)])
+        if not target.isprintable() or " " in target:
+            raise LocalProtocolError("bad target")
+        return send_options(
+            self._core,
+            now,
+            target=target,
+            destination=destination,
+            from_uri=from_uri,
+            digest=DigestClient(credentials, self._core.token) if credentials else None,
+            fields=tuple(headers),
+        )
+
     # UAS
 
     def respond(
@@ -195,7 +319,12 @@ class Endpoint:
         content_type: str = "application/sdp",
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Answer the INVITE or re-INVITE that waits: 18x, 2xx or a refusal. 100 went out before."""
+        """Answer the newest that waits, of INVITE and ReinviteReceived: 18x, 2xx or a refusal.
+
+        An 18x is always the INVITE's. Where it goes out reliably, a 2xx is held until the PRACK for
+        the SDP came (RFC 3262 §3). An INVITE without an offer gets ours in the 2xx, or in a reliable
+        18x; one that may be lost says nothing.
+        """
         usage = self._core.usages.get(dialog)
         if usage is not None:
             fields = (*headers, ("Content-Type", content_type)) if body else tuple(headers)
@@ -220,6 +349,16 @@ class Endpoint:
             if isinstance(usage, ClientUsage):
                 usage.receive_success(response, now)
 
+    def _refuse_unread(self, data: bytes, source: Address, error: RemoteProtocolError) -> None:
+        """Answer what is too large to be read, if its beginning can be; drop anything else."""
+        counters = self._core.counters
+        request = beginning_of(data) if error.status_hint in TOO_LARGE else None
+        if request is None:
+            counters.dropped_malformed += 1
+            return
+        counters.refused_too_large += 1
+        self._core.reply(request, source, error.status_hint)
+
     def _receive_request(self, request: Request, source: Address, now: float) -> None:
         if request.method == "ACK":
             self._server.receive_ack(request, now)
@@ -228,9 +367,13 @@ class Endpoint:
         if known is not None:
             known.receive_retransmission()
             return
-        refusal = inspect(request)
+        refusal = inspect(request, is_stream=source.transport.is_stream)
         if refusal is not None:
+            self._core.counters.refused_too_large += refusal.status in TOO_LARGE
             self._core.reply(request, source, refusal.status, refusal.fields)
+            return
+        if self._core.layer.is_looped(request):
+            self._core.reply(request, source, 482)
             return
         self._server.receive_request(request, source, now)
 

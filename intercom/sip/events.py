@@ -10,6 +10,8 @@ DialogId = NewType("DialogId", str)
 """Our own handle of one INVITE and the dialog that it leads to."""
 RegistrationId = NewType("RegistrationId", str)
 """Our own handle of one registration that we keep with a registrar."""
+ProbeId = NewType("ProbeId", str)
+"""Our own handle of one OPTIONS that we send outside a dialog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class InviteReceived:
     """User of the Request-URI: the button or number that was dialled."""
     body: bytes
     """The offer; empty when the offer is ours to make, in the 2xx (RFC 3264 §5)."""
+    is_callback: bool = False
+    """A carrier brings somebody who called our own number: no press, whatever else it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,10 @@ class InviteFailed:
 
 @dataclass(frozen=True, slots=True)
 class InviteCancelled:
-    """UAS: a CANCEL (or an early BYE) came; 200 and 487 are queued already."""
+    """UAS: the call ended unanswered: by CANCEL or an early BYE, or it never said PRACK.
+
+    What it gets is queued already: 200 and 487, or 500.
+    """
 
     dialog: DialogId
 
@@ -70,7 +77,18 @@ class InviteConfirmed:
 
     dialog: DialogId
     body: bytes = b""
-    """The answer, where our 2xx held the offer."""
+    """The peer's answer, where the offer was ours: in the 2xx, or in a reliable provisional."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAnswered:
+    """The answer to an offer that we made in a response: in the PRACK, or in a re-INVITE's ACK.
+
+    That to an offer in the first 2xx comes with InviteConfirmed.
+    """
+
+    dialog: DialogId
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +101,10 @@ class DialogEnded:
 
 @dataclass(frozen=True, slots=True)
 class ReinviteReceived:
-    """A re-INVITE in a confirmed dialog; must be answered by `Endpoint.respond`."""
+    """A re-INVITE, or an UPDATE or PRACK with an offer; must be answered by `Endpoint.respond`, at once.
+
+    Those two may come in an early dialog too. What changes nothing is answered without our user.
+    """
 
     dialog: DialogId
     body: bytes
@@ -91,7 +112,10 @@ class ReinviteReceived:
 
 @dataclass(frozen=True, slots=True)
 class ReinviteAnswered:
-    """Our re-INVITE got a 2xx; its ACK is queued already."""
+    """Our re-INVITE or UPDATE got a 2xx, whose ACK is queued already.
+
+    Also told when the peer's description changed in its answer to a refresh that was the timer's.
+    """
 
     dialog: DialogId
     body: bytes
@@ -99,7 +123,7 @@ class ReinviteAnswered:
 
 @dataclass(frozen=True, slots=True)
 class ReinviteFailed:
-    """Our re-INVITE was refused; the dialog goes on as it was."""
+    """Our re-INVITE or UPDATE was refused, or never sent; the dialog goes on as it was."""
 
     dialog: DialogId
     status: int
@@ -113,6 +137,14 @@ class InfoReceived:
     content_type: str
     """In lower case, without parameters."""
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InfoAnswered:
+    """Our INFO got a final, or none: 408 for silence, 503 where it could not be sent."""
+
+    dialog: DialogId
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +173,22 @@ class BindingChanged:
     is_registered: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OptionsAnswered:
+    """Our OPTIONS got a final: whatever it says, somebody who speaks SIP is there."""
+
+    probe: ProbeId
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsFailed:
+    """Our OPTIONS got none: 408 for silence, 503 where it could not be sent."""
+
+    probe: ProbeId
+    status: int
+
+
 SipEvent = (
     InviteReceived
     | InviteProgressed
@@ -148,12 +196,16 @@ SipEvent = (
     | InviteFailed
     | InviteCancelled
     | InviteConfirmed
+    | OfferAnswered
     | DialogEnded
     | ReinviteReceived
     | ReinviteAnswered
     | ReinviteFailed
     | InfoReceived
+    | InfoAnswered
     | RegistrationSucceeded
     | RegistrationFailed
     | BindingChanged
+    | OptionsAnswered
+    | OptionsFailed
 )

@@ -33,25 +33,40 @@ _LONG = (
     "Allow",
     "Authorization",
     "CSeq",
+    "Content-Disposition",
+    "Content-Language",
     "Date",
+    "Diversion",
     "Expires",
+    "MIME-Version",
     "Max-Forwards",
     "Min-Expires",
+    "Min-SE",
     "P-Asserted-Identity",
+    "P-Preferred-Identity",
+    "Privacy",
     "Proxy-Authenticate",
     "Proxy-Authorization",
+    "RAck",
+    "RSeq",
     "Reason",
     "Record-Route",
+    "Remote-Party-ID",
     "Require",
+    "Retry-After",
     "Route",
     "Server",
+    "Timestamp",
+    "Unsupported",
     "User-Agent",
     "WWW-Authenticate",
+    "Warning",
 )
-_KEYS = {name: name.lower() for name in _LONG}
-_KEYS |= {name.lower(): name.lower() for name in _LONG}
-_KEYS |= {short: name.lower() for short, name in _COMPACT.items()}
-_KEYS |= {short.upper(): name.lower() for short, name in _COMPACT.items()}
+KEYS = {name: name.lower() for name in _LONG}
+"""The usual spellings of names, to long ones in lower case; `key_of` knows the others."""
+KEYS |= {name.lower(): name.lower() for name in _LONG}
+KEYS |= {short: name.lower() for short, name in _COMPACT.items()}
+KEYS |= {short.upper(): name.lower() for short, name in _COMPACT.items()}
 
 # Possessive quantifiers: no input may make these backtrack.
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
@@ -106,13 +121,13 @@ class CSeq(NamedTuple):
 
 def key_of(name: str) -> str:
     """Give a header's long name in lower case; raise RemoteProtocolError if it is no token."""
-    key = _KEYS.get(name)
+    key = KEYS.get(name)
     if key is not None:
         return key
     if _TOKEN.fullmatch(name) is None:
         raise RemoteProtocolError("header name is no token")
     key = name.lower()
-    return _KEYS.get(key, key)
+    return KEYS.get(key, key)
 
 
 def is_token(text: str) -> bool:

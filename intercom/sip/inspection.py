@@ -3,12 +3,35 @@
 from typing import NamedTuple
 
 from intercom.errors import RemoteProtocolError
+from intercom.sip.core import SUPPORTED
 from intercom.sip.headers import is_token, parse_via, split_list
-from intercom.sip.message import Request, Response
+from intercom.sip.message import MAX_MESSAGE_BYTES, Request, Response, parse
+from intercom.sip.session_timer import MIN_SE_S, is_too_short
 from intercom.sip.uri import parse_uri
 
+MAX_BODY_BYTES = 16_384
+"""An SDP offer with every codec and candidate has 4,000."""
+MAX_URI_CHARACTERS = 2_048
+MAX_ROUTES = 70
+"""Of Via, Route and Record-Route each: as many hops as Max-Forwards begins with."""
+MAX_CONTACTS = 20
+_MOST = (
+    ("via", MAX_ROUTES),
+    ("route", MAX_ROUTES),
+    ("record-route", MAX_ROUTES),
+    ("contact", MAX_CONTACTS),
+)
+TOO_LARGE = frozenset({413, 414, 513})
+_BEGINNING_LINES = 60
+_BEGINNING_BYTES = 8_192
 _SINGLE = ("from", "to", "call-id", "cseq")
 _BODY_TYPE = "application/sdp"
+_EXTENSIONS = {
+    "REGISTER": frozenset({"outbound"}),
+    "INVITE": frozenset(SUPPORTED),
+    "UPDATE": frozenset({"timer"}),
+}
+"""What a request may require, by method."""
 _ACCEPTABLE = {_BODY_TYPE, "application/*", "*/*"}
 
 
@@ -19,25 +42,68 @@ class Refusal(NamedTuple):
     fields: tuple[tuple[str, str], ...] = ()
 
 
-def inspect(request: Request) -> Refusal | None:
-    """Find the first thing that is wrong with a request."""
+def inspect(request: Request, *, is_stream: bool = False) -> Refusal | None:
+    """Find the first thing that is wrong with a request, which may have come over a stream."""
     if request.version != "2.0":
         return Refusal(505)
     try:
-        _check_syntax(request)
+        _check_syntax(request, is_stream=is_stream)
         return _inspect(request)
     except RemoteProtocolError as error:
         return Refusal(error.status_hint)
 
 
 def _inspect(request: Request) -> Refusal | None:
+    too_large = _find_too_large(request)
+    if too_large is not None:
+        return too_large
     parse_uri(request.uri)
-    required = request.listed("require")
-    if required and request.method not in {"ACK", "CANCEL"}:
-        return Refusal(420, (("Unsupported", ", ".join(required)),))
+    if "require" in request.headers and request.method not in {"ACK", "CANCEL"}:
+        known = _EXTENSIONS.get(request.method, ())
+        foreign = [word for word in request.listed("require") if word.lower() not in known]
+        if foreign:
+            return Refusal(420, (("Unsupported", ", ".join(foreign)),))
+    if request.method in {"INVITE", "UPDATE"} and is_too_short(request):
+        return Refusal(422, (("Min-SE", str(MIN_SE_S)),))
     if request.method == "INVITE":
         return _inspect_invite(request)
     return None
+
+
+def beginning_of(data: bytes) -> Request | None:
+    """Read the first lines of a request that is too large to be read; None if that fails, too."""
+    head = data[:_BEGINNING_BYTES].lstrip(b"\r\n").replace(b"\r\n", b"\n")
+    head, end, _ = head.partition(b"\n\n")
+    lines = head.split(b"\n")
+    if not end:
+        lines.pop()  # it may be cut off
+    try:
+        request = parse(b"\n".join(lines[:_BEGINNING_LINES]))
+        if not isinstance(request, Request) or request.method == "ACK":
+            return None
+        request.via  # noqa: B018 - raises if it cannot be read
+    except RemoteProtocolError:
+        return None
+    request.size_bytes = len(data)
+    return request
+
+
+def _find_too_large(request: Request) -> Refusal | None:
+    """Find the first limit of size or number that a request is above."""
+    headers = request.headers
+    if len(request.body) > MAX_BODY_BYTES:
+        return Refusal(413)
+    if len(request.uri) > MAX_URI_CHARACTERS:
+        return Refusal(414)
+    for key, most in _MOST:
+        if key in headers and _count(headers[key]) > most:
+            return Refusal(413)
+    return None
+
+
+def _count(lines: list[str]) -> int:
+    """Count the values of a header, or rather their commas: no fewer than there are."""
+    return sum(line.count(",") for line in lines) + len(lines)
 
 
 def check_response(response: Response) -> None:
@@ -49,8 +115,8 @@ def check_response(response: Response) -> None:
     response.listed("record-route")
 
 
-def _check_syntax(request: Request) -> None:
-    """Raise RemoteProtocolError with `status_hint` 400 on the first fault."""
+def _check_syntax(request: Request, *, is_stream: bool) -> None:
+    """Raise RemoteProtocolError on the first fault; its `status_hint` is 400 for most."""
     headers = request.headers
     for key in _SINGLE:
         if len(headers.get(key, ())) != 1 or not headers[key][0]:
@@ -62,7 +128,7 @@ def _check_syntax(request: Request) -> None:
         raise RemoteProtocolError("tag is no token")
     if (request.number("max-forwards") or 0) > 255:
         raise RemoteProtocolError("Max-Forwards out of range")
-    _check_length(request)
+    _check_length(request, is_stream=is_stream)
     request.listed("record-route")
     if "contact" in headers and headers["contact"][0] != "*":
         request.contact  # noqa: B018 - raises if it cannot be read
@@ -79,13 +145,18 @@ def _are_tokens(*tags: str) -> bool:
     return all(is_token(tag) for tag in tags if tag)
 
 
-def _check_length(request: Request) -> None:
+def _check_length(request: Request, *, is_stream: bool) -> None:
     lengths = request.headers.get("content-length")
     if not lengths:
+        if is_stream:
+            raise RemoteProtocolError("no Content-Length on a stream")
         return
     if len(set(lengths)) > 1:
         raise RemoteProtocolError("contradicting Content-Length")
-    if (request.number("content-length") or 0) > len(request.body):
+    length = request.number("content-length") or 0
+    if length > MAX_MESSAGE_BYTES:
+        raise RemoteProtocolError("message too large", status_hint=513)
+    if length > len(request.body):
         raise RemoteProtocolError("body is cut off")
 
 

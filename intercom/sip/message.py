@@ -6,10 +6,12 @@ raise only RemoteProtocolError.
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from intercom.errors import LocalProtocolError, RemoteProtocolError
 from intercom.sip.address import Address
 from intercom.sip.headers import (
+    KEYS,
     CSeq,
     NameAddress,
     Via,
@@ -44,9 +46,12 @@ REASONS = {
     407: "Proxy Authentication Required",
     408: "Request Timeout",
     413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
     415: "Unsupported Media Type",
     416: "Unsupported URI Scheme",
     420: "Bad Extension",
+    421: "Extension Required",
+    422: "Session Interval Too Small",
     423: "Interval Too Brief",
     480: "Temporarily Unavailable",
     481: "Call/Transaction Does Not Exist",
@@ -60,6 +65,7 @@ REASONS = {
     501: "Not Implemented",
     503: "Service Unavailable",
     505: "Version Not Supported",
+    513: "Message Too Large",
     600: "Busy Everywhere",
     603: "Decline",
 }
@@ -179,7 +185,7 @@ class Response(Message):
 def parse(data: bytes) -> Request | Response:
     """Parse a whole datagram; raise RemoteProtocolError when not even a 400 could be built on it."""
     if len(data) > MAX_MESSAGE_BYTES:
-        raise RemoteProtocolError("message too long", status_hint=413)
+        raise RemoteProtocolError("message too long", status_hint=513)
     if data[:1] in {b"\r", b"\n"}:
         data = data.lstrip(b"\r\n")
     head, body = _split(data)
@@ -218,16 +224,18 @@ def _parse_headers(lines: list[str]) -> dict[str, list[str]]:
     if len(lines) > MAX_HEADERS + 1:
         raise RemoteProtocolError("too many headers", status_hint=413)
     headers: dict[str, list[str]] = {}
-    for index in range(1, len(lines)):
-        name, colon, value = lines[index].partition(":")
-        if not colon:
-            raise RemoteProtocolError("header line without a colon")
-        key = key_of(name.rstrip())
-        values = headers.get(key)
-        if values is None:
-            headers[key] = [value.strip()]
+    known = KEYS.get
+    for line in islice(lines, 1, None):
+        name, colon, value = line.partition(":")
+        key = known(name)
+        if key is None or not colon:
+            if not colon:
+                raise RemoteProtocolError("header line without a colon")
+            key = key_of(name.rstrip())
+        if key in headers:
+            headers[key].append(value.strip())
         else:
-            values.append(value.strip())
+            headers[key] = [value.strip()]
     return headers
 
 
@@ -271,9 +279,14 @@ class ReplyTemplate:
         self._head = "".join(parts)
         self._to = request.first("to") or ""
         self._has_tag = "tag=" in self._to.rpartition(">")[2].lower()
-        port = source.port if "rport" in params else via.port or 5060
-        self.destination = Address(source.host, port, source.transport)
-        """RFC 3581 §4, RFC 3261 §18.2.2; never another host than the source, so no `maddr`."""
+        if "rport" in params or source.transport.is_stream:
+            self.destination = source
+        else:
+            self.destination = source._replace(port=via.port or 5060)
+        """RFC 3581 §4, RFC 3261 §18.2.2; never another host than the source, so no `maddr`.
+
+        It goes back the way it came, whatever transport the Via claims.
+        """
 
     def build(
         self,

@@ -1,18 +1,22 @@
 """Offer/answer (RFC 3264): what two ends will send each other, in G.711 with telephone-events and H.264."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TypeVar
 
 from intercom.errors import RemoteProtocolError
-from intercom.sip import sdp
+from intercom.sip import media_lines, sdp
 from intercom.sip.agreement import (
     DEFAULT_PTIME_MS,
     LocalMedia,
     Negotiated,
     NegotiatedAudio,
     NegotiatedVideo,
+    Srtp,
 )
-from intercom.sip.codec import EventFormat, H264Format, Law, event_of, h264_of, law_of, laws_of
+from intercom.sip.codec import H264Format, Law, event_of, h264_answered, h264_of, law_of, laws_of
+from intercom.sip.crypto import Crypto, choose, cryptos_of
 from intercom.sip.sdp import Direction, MediaDescription, SessionDescription
 
 __all__ = [
@@ -23,6 +27,7 @@ __all__ = [
     "Negotiated",
     "NegotiatedAudio",
     "NegotiatedVideo",
+    "Srtp",
     "accept_offer",
     "make_answer",
     "make_offer",
@@ -30,39 +35,20 @@ __all__ = [
 ]
 
 _PTIMES_MS = (10, 20, 30, 40, 60)
-_PROTOCOLS = {"RTP/AVP", "RTP/AVPF"}
-_FEEDBACK = ("nack pli", "ccm fir")  # RFC 4585 §6.3.1, RFC 5104 §4.3.1
+_IN_CLEAR = {"RTP/AVP", "RTP/AVPF"}
+_ENCRYPTED = {"RTP/SAVP", "RTP/SAVPF"}
+_N = TypeVar("_N", NegotiatedAudio, NegotiatedVideo)
+
+
+class _UnusableError(Exception):
+    """An m-line is refused; the text says why."""
 
 
 def make_offer(local: LocalMedia) -> bytes:
     """Write our offer."""
-    event = EventFormat(local.dtmf_payload_type, 8000)
-    codecs = [(law.value, law) for law in local.laws]
-    media = [
-        _audio_line(
-            local,
-            "RTP/AVP",
-            codecs,
-            event=event,
-            ptime_ms=local.ptime_ms,
-            direction=local.audio_direction,
-        )
-    ]
+    media = [media_lines.offered_audio(local)]
     if local.video_port is not None:
-        media.append(
-            _video_line(
-                local,
-                "RTP/AVP",
-                H264Format(
-                    local.video_payload_type,
-                    local.profile_level_id,
-                    local.packetization_mode,
-                    local.sprop,
-                ),
-                _FEEDBACK,
-                local.video_direction,
-            )
-        )
+        media.append(media_lines.offered_video(local))
     return sdp.serialise(local.host, local.session_id, local.session_version, media)
 
 
@@ -78,13 +64,15 @@ class AcceptedOffer:
 
     def answer(self, local: LocalMedia) -> bytes:
         """Answer every m-line; what was not taken is refused by port 0."""
-        lines = [_refused(offered) for offered in self.offered.media]
+        offered = self.offered.media
+        lines = [media_lines.refused(each) for each in offered]
         audio, video = self.negotiated.audio, self.negotiated.video
-        lines[self.audio_line] = _audio_answer(self.offered.media[self.audio_line], audio, local)
+        lines[self.audio_line] = media_lines.answered_audio(offered[self.audio_line], audio, local)
         if video is not None and self.video_line is not None:
-            offered = self.offered.media[self.video_line]
-            lines[self.video_line] = _video_answer(offered, video, local)
-        return sdp.serialise(local.host, local.session_id, local.session_version, lines)
+            line = offered[self.video_line]
+            lines[self.video_line] = media_lines.answered_video(line, video, local)
+        time = self.offered.time
+        return sdp.serialise(local.host, local.session_id, local.session_version, lines, time)
 
 
 def accept_offer(
@@ -94,20 +82,30 @@ def accept_offer(
     has_video: bool,
     audio_direction: Direction = Direction.SENDRECV,
     video_direction: Direction = Direction.SENDRECV,
+    srtp: Srtp = Srtp.OFF,
+    ip_version: int | None = None,
 ) -> AcceptedOffer:
-    """Agree to what both can; raise RemoteProtocolError with `status_hint` 488 without common audio."""
+    """Agree to what both can; raise RemoteProtocolError with `status_hint` 488 without common audio.
+
+    Of several m-lines of one kind an encrypted one is taken before one in clear, then the first.
+    `ip_version` 4 or 6 refuses addresses of the other kind, which our ports cannot send to.
+    """
     description = sdp.parse(offer)
-    audio: NegotiatedAudio | None = None
-    video: NegotiatedVideo | None = None
-    audio_line, video_line = 0, None
-    for index, offered in enumerate(description.media):
-        if offered.kind == "audio" and audio is None:
-            audio, audio_line = _accept_audio(offered, laws, audio_direction), index
-        elif offered.kind == "video" and video is None and has_video:
-            video, video_line = _accept_video(offered, video_direction), index
+    problems: list[str] = []
+
+    def accept_audio(offered: MediaDescription) -> NegotiatedAudio:
+        return _accept_audio(offered, laws, audio_direction, _security(offered, srtp, ip_version))
+
+    def accept_video(offered: MediaDescription) -> NegotiatedVideo:
+        return _accept_video(offered, video_direction, _security(offered, srtp, ip_version))
+
+    audio = _best_line(description, "audio", accept_audio, problems)
     if audio is None:
-        raise RemoteProtocolError("no common audio", status_hint=488)
-    return AcceptedOffer(description, audio_line, video_line, Negotiated(audio, video))
+        message = "no common audio: " + "; ".join(problems or ["none is offered"])
+        raise RemoteProtocolError(message, status_hint=488)
+    video = _best_line(description, "video", accept_video, problems) if has_video else None
+    video_line, video_agreed = video or (None, None)
+    return AcceptedOffer(description, audio[0], video_line, Negotiated(audio[1], video_agreed))
 
 
 def make_answer(offer: bytes, local: LocalMedia) -> tuple[bytes, Negotiated]:
@@ -118,38 +116,114 @@ def make_answer(offer: bytes, local: LocalMedia) -> tuple[bytes, Negotiated]:
         has_video=local.video_port is not None,
         audio_direction=local.audio_direction,
         video_direction=local.video_direction,
+        srtp=local.srtp,
+        ip_version=_ip_version_of(local.host),
     )
     return accepted.answer(local), accepted.negotiated
 
 
 def read_answer(offer: bytes, answer: bytes) -> Negotiated:
-    """Read the answer to our offer; raise RemoteProtocolError when it leaves no audio."""
-    ours = sdp.parse(offer)
-    theirs = sdp.parse(answer)
-    pair = _pair(ours, theirs, "audio")
-    audio = _accepted_audio(*pair) if pair else None
+    """Read the answer to our offer; raise RemoteProtocolError when it leaves no audio.
+
+    It must have an m-line for each of ours, in the same order (RFC 3264 §6).
+    """
+    ours, theirs = sdp.parse(offer).media, sdp.parse(answer).media
+    if [media.kind for media in ours] != [media.kind for media in theirs]:
+        raise RemoteProtocolError("the answer's m-lines are not the offer's", status_hint=488)
+    audio: NegotiatedAudio | None = None
+    video: NegotiatedVideo | None = None
+    problems: list[str] = []
+    for mine, other in zip(ours, theirs, strict=True):
+        try:
+            if mine.kind == "audio" and mine.port and audio is None:
+                audio = _answered_audio(mine, other)
+            elif mine.kind == "video" and mine.port and video is None:
+                video = _answered_video(mine, other)
+        except _UnusableError as error:
+            problems.append(f"{mine.kind}: {error}")
     if audio is None:
-        raise RemoteProtocolError("the answer has no common audio", status_hint=488)
-    pair = _pair(ours, theirs, "video")
-    return Negotiated(audio, _accepted_video(*pair) if pair else None)
+        message = "the answer has no common audio: " + "; ".join(problems)
+        raise RemoteProtocolError(message, status_hint=488)
+    return Negotiated(audio, video)
 
 
-def _pair(
-    ours: SessionDescription, theirs: SessionDescription, kind: str
-) -> tuple[MediaDescription, MediaDescription] | None:
-    """Find our m-line of a kind and its answer, which stands at the same place."""
-    for mine, other in zip(ours.media, theirs.media, strict=False):
-        if mine.kind == other.kind == kind and mine.port:
-            return mine, other
-    return None
+def _best_line(
+    description: SessionDescription,
+    kind: str,
+    accept: Callable[[MediaDescription], _N],
+    problems: list[str],
+) -> tuple[int, _N] | None:
+    best: tuple[int, _N] | None = None
+    for index, offered in enumerate(description.media):
+        if offered.kind != kind:
+            continue
+        try:
+            agreed = accept(offered)
+        except _UnusableError as error:
+            problems.append(f"m-line {index + 1}: {error}")
+            continue
+        if best is None or (best[1].crypto is None and agreed.crypto is not None):
+            best = index, agreed
+    return best
+
+
+def _security(offered: MediaDescription, srtp: Srtp, ip_version: int | None) -> Crypto | None:
+    """Choose the key of an offered m-line, None for one in clear."""
+    _check_address(offered, ip_version)
+    is_encrypted = offered.protocol in _ENCRYPTED
+    if srtp is Srtp.OFF:
+        if is_encrypted:
+            raise _UnusableError("it is encrypted, which is switched off")
+        return None
+    crypto = choose(cryptos_of(offered))
+    if crypto is None and (is_encrypted or srtp is Srtp.REQUIRED):
+        raise _UnusableError("it has no a=crypto line that can be used")
+    return crypto
+
+
+def _answered_security(ours: MediaDescription, theirs: MediaDescription) -> Crypto | None:
+    """Find the one key of an answered m-line, None for one in clear."""
+    _check_address(theirs, _ip_version_of(ours.host))
+    offered = {(crypto.tag, crypto.suite) for crypto in cryptos_of(ours)}
+    is_encrypted = ours.protocol in _ENCRYPTED or theirs.protocol in _ENCRYPTED
+    if not is_encrypted and not (offered and theirs.values("crypto")):
+        return None
+    answered = cryptos_of(theirs) if len(theirs.values("crypto")) == 1 else []
+    if not answered or (answered[0].tag, answered[0].suite) not in offered:
+        raise _UnusableError("it does not take exactly one of our a=crypto lines")
+    return answered[0]
+
+
+def _ip_version_of(host: str) -> int:
+    return 6 if ":" in host else 4
+
+
+def _check_address(theirs: MediaDescription, ip_version: int | None) -> None:
+    """Raise where packets cannot go to; a host name is not looked up."""
+    if not theirs.port:
+        raise _UnusableError("it is refused or ended by port 0")
+    if theirs.protocol not in _IN_CLEAR | _ENCRYPTED:
+        message = f"its protocol is none of {', '.join(sorted(_IN_CLEAR | _ENCRYPTED))}"
+        raise _UnusableError(message)
+    try:
+        address = ip_address(theirs.host)
+    except ValueError:
+        raise _UnusableError(
+            "its c-line has no IP address (host names are not looked up)"
+        ) from None
+    if address.is_multicast:
+        raise _UnusableError("its c-line has a multicast address")
+    if ip_version not in {None, address.version} and not address.is_unspecified:
+        message = f"its c-line has no IPv{ip_version} address"
+        raise _UnusableError(message)
 
 
 def _accept_audio(
-    offered: MediaDescription, laws: tuple[Law, ...], direction: Direction
-) -> NegotiatedAudio | None:
+    offered: MediaDescription, laws: tuple[Law, ...], direction: Direction, crypto: Crypto | None
+) -> NegotiatedAudio:
     found = law_of(offered, laws)
-    if found is None or not _is_usable(offered):
-        return None
+    if found is None:
+        raise _UnusableError("it has no G.711")
     event = event_of(offered)
     can_send, can_receive = _allowed(direction, offered)
     return NegotiatedAudio(
@@ -163,28 +237,16 @@ def _accept_audio(
         ptime_ms=_ptime_of(offered),
         can_send=can_send,
         can_receive=can_receive,
+        crypto=crypto,
     )
 
 
-def _audio_answer(
-    offered: MediaDescription, audio: NegotiatedAudio, local: LocalMedia
-) -> MediaDescription:
-    number = audio.dtmf_payload_type
-    return _audio_line(
-        local,
-        offered.protocol,
-        [(audio.payload_type, audio.law)],
-        event=None if number is None else EventFormat(number, audio.dtmf_clock_hz),
-        ptime_ms=audio.ptime_ms,
-        direction=Direction.of(can_send=audio.can_send, can_receive=audio.can_receive),
-    )
-
-
-def _accepted_audio(ours: MediaDescription, theirs: MediaDescription) -> NegotiatedAudio | None:
+def _answered_audio(ours: MediaDescription, theirs: MediaDescription) -> NegotiatedAudio:
+    crypto = _answered_security(ours, theirs)
     laws = tuple(law for _, law in laws_of(ours))
     found = next(((number, law) for number, law in laws_of(theirs) if law in laws), None)
-    if found is None or not _is_usable(theirs):
-        return None
+    if found is None:
+        raise _UnusableError("it has no G.711 that we offered")
     event = event_of(theirs)
     our_event = event_of(ours) if event else None
     can_send, can_receive = _allowed(ours.direction, theirs)
@@ -199,40 +261,29 @@ def _accepted_audio(ours: MediaDescription, theirs: MediaDescription) -> Negotia
         ptime_ms=_ptime_of(theirs),
         can_send=can_send,
         can_receive=can_receive,
+        crypto=crypto,
     )
 
 
-def _accept_video(offered: MediaDescription, direction: Direction) -> NegotiatedVideo | None:
+def _accept_video(
+    offered: MediaDescription, direction: Direction, crypto: Crypto | None
+) -> NegotiatedVideo:
     codec = h264_of(offered)
-    if codec is None or not _is_usable(offered):
-        return None
-    can_send, can_receive = _allowed(direction, offered)
-    return _video(offered, codec, can_send=can_send, can_receive=can_receive)
+    if codec is None:
+        raise _UnusableError("it has no H.264")
+    return _video(offered, codec, _allowed(direction, offered), crypto)
 
 
-def _video_answer(
-    offered: MediaDescription, video: NegotiatedVideo, local: LocalMedia
-) -> MediaDescription:
-    wanted = [value.partition(" ") for value in offered.values("rtcp-fb")]
-    numbers = {"*", str(video.payload_type)}
-    feedback = [kind for number, _, kind in wanted if number in numbers and kind in _FEEDBACK]
-    ours = H264Format(
-        video.payload_type, video.profile_level_id, video.packetization_mode, local.sprop
-    )
-    direction = Direction.of(can_send=video.can_send, can_receive=video.can_receive)
-    return _video_line(local, offered.protocol, ours, feedback, direction)
-
-
-def _accepted_video(ours: MediaDescription, theirs: MediaDescription) -> NegotiatedVideo | None:
-    codec = h264_of(theirs)
-    if codec is None or not _is_usable(theirs):
-        return None
-    can_send, can_receive = _allowed(ours.direction, theirs)
-    return _video(theirs, codec, can_send=can_send, can_receive=can_receive)
+def _answered_video(ours: MediaDescription, theirs: MediaDescription) -> NegotiatedVideo:
+    crypto = _answered_security(ours, theirs)
+    codec = h264_answered(ours, theirs)
+    if codec is None:
+        raise _UnusableError("it has no H.264 that we offered")
+    return _video(theirs, codec, _allowed(ours.direction, theirs), crypto)
 
 
 def _video(
-    theirs: MediaDescription, codec: H264Format, *, can_send: bool, can_receive: bool
+    theirs: MediaDescription, codec: H264Format, ways: tuple[bool, bool], crypto: Crypto | None
 ) -> NegotiatedVideo:
     return NegotiatedVideo(
         remote=(theirs.host, theirs.port),
@@ -241,19 +292,10 @@ def _video(
         profile_level_id=codec.profile_level_id,
         packetization_mode=codec.packetization_mode,
         sprop=codec.sprop,
-        can_send=can_send,
-        can_receive=can_receive,
+        can_send=ways[0],
+        can_receive=ways[1],
+        crypto=crypto,
     )
-
-
-def _is_usable(media: MediaDescription) -> bool:
-    """Tell whether plain RTP can go there; a host name is not looked up."""
-    if not media.port or media.protocol not in _PROTOCOLS:
-        return False
-    try:
-        return not ip_address(media.host).is_multicast
-    except ValueError:
-        return False
 
 
 def _allowed(direction: Direction, theirs: MediaDescription) -> tuple[bool, bool]:
@@ -264,9 +306,16 @@ def _allowed(direction: Direction, theirs: MediaDescription) -> tuple[bool, bool
 
 
 def _ptime_of(media: MediaDescription) -> int:
-    value = (media.value("ptime") or "").partition(".")[0]
-    ptime_ms = int(value) if sdp.is_number(value, 3) else DEFAULT_PTIME_MS
-    return ptime_ms if ptime_ms in _PTIMES_MS else DEFAULT_PTIME_MS
+    """Read `ptime`, where it is a usual one, within `maxptime` (RFC 8866 §6.4, §6.5)."""
+    wanted = _milliseconds(media.value("ptime")) or DEFAULT_PTIME_MS
+    longest = _milliseconds(media.value("maxptime")) or _PTIMES_MS[-1]
+    ptime_ms = wanted if wanted in _PTIMES_MS else DEFAULT_PTIME_MS
+    return max((each for each in _PTIMES_MS if each <= min(ptime_ms, longest)), default=ptime_ms)
+
+
+def _milliseconds(value: str | None) -> int:
+    text = (value or "").partition(".")[0]
+    return int(text) if sdp.is_number(text, 3) else 0
 
 
 def _rtcp_of(media: MediaDescription) -> tuple[str, int]:
@@ -281,57 +330,3 @@ def _rtcp_of(media: MediaDescription) -> tuple[str, int]:
         except ValueError:
             host = media.host
     return host, int(parts[0])
-
-
-def _rtcp_line(port: int, rtcp_port: int | None) -> list[tuple[str, str]]:
-    return [] if rtcp_port in {None, port + 1} else [("rtcp", str(rtcp_port))]
-
-
-def _audio_line(
-    local: LocalMedia,
-    protocol: str,
-    codecs: list[tuple[int, Law]],
-    *,
-    event: EventFormat | None,
-    ptime_ms: int,
-    direction: Direction,
-) -> MediaDescription:
-    formats = [str(number) for number, _ in codecs]
-    attributes = [("rtpmap", f"{number} {law.name}/8000") for number, law in codecs]
-    if event is not None:
-        formats.append(str(event.payload_type))
-        attributes.append(("rtpmap", f"{event.payload_type} telephone-event/{event.clock_hz}"))
-        attributes.append(("fmtp", f"{event.payload_type} 0-15"))
-    attributes.append(("ptime", str(ptime_ms)))
-    attributes += _rtcp_line(local.audio_port, local.audio_rtcp_port)
-    return MediaDescription(
-        "audio", local.audio_port, protocol, formats, local.host, attributes, direction
-    )
-
-
-def _video_line(
-    local: LocalMedia,
-    protocol: str,
-    codec: H264Format,
-    feedback: tuple[str, ...] | list[str],
-    direction: Direction,
-) -> MediaDescription:
-    assert local.video_port is not None
-    number = codec.payload_type
-    parameters = (
-        f"{number} profile-level-id={codec.profile_level_id}"
-        f";packetization-mode={codec.packetization_mode}"
-    )
-    if codec.sprop:
-        parameters += f";sprop-parameter-sets={codec.sprop}"
-    attributes = [("rtpmap", f"{number} H264/90000"), ("fmtp", parameters)]
-    attributes += [("rtcp-fb", f"{number} {kind}") for kind in feedback]
-    attributes += _rtcp_line(local.video_port, local.video_rtcp_port)
-    return MediaDescription(
-        "video", local.video_port, protocol, [str(number)], local.host, attributes, direction
-    )
-
-
-def _refused(offered: MediaDescription) -> MediaDescription:
-    """Refuse an m-line by port 0 with its formats (RFC 3264 §6)."""
-    return MediaDescription(offered.kind, 0, offered.protocol, offered.formats or ["0"], "")

@@ -10,6 +10,7 @@ MAX_SDP_BYTES = 16_384
 MAX_MEDIA = 16
 MAX_LINES = 500
 _MEDIA_LINE = re.compile(r"(\S+)\s+([0-9]{1,5})(?:/[0-9]+)?\s+(\S+)\s*(.*)")
+_TIME = re.compile(r"[0-9]{1,12} [0-9]{1,12}")
 _CONNECTION = re.compile(r"IN\s+IP([46])\s+([^\s/]+)", re.IGNORECASE)
 
 
@@ -50,7 +51,8 @@ class MediaDescription:
     formats: list[str]
     host: str
     """Of the m-line's own c-line, else of the session's; empty when there was none."""
-    attributes: list[tuple[str, str]] = field(default_factory=list)
+    attributes: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    """Not shown: `a=crypto` holds keys."""
     direction: Direction = Direction.SENDRECV
 
     def values(self, name: str) -> list[str]:
@@ -71,6 +73,14 @@ class MediaDescription:
                 return name.upper(), int(clock) if is_number(clock, 7) else 0
         return None
 
+    def is_mono(self, payload_type: str) -> bool:
+        """Tell whether `rtpmap` names one channel, or none (RFC 8866 §6.6)."""
+        for value in self.values("rtpmap"):
+            number, _, encoding = value.partition(" ")
+            if number == payload_type:
+                return encoding.strip().split("/")[2:] in ([], ["1"])
+        return True
+
     def parameters(self, payload_type: str) -> dict[str, str]:
         """Read `fmtp` of the `name=value;…` kind; names in lower case."""
         for value in self.values("fmtp"):
@@ -88,6 +98,8 @@ class SessionDescription:
     media: list[MediaDescription]
     session_id: str = "0"
     session_version: str = "0"
+    time: str = "0 0"
+    """The t-line, which an answer repeats (RFC 3264 §6)."""
 
 
 def is_number(text: str, max_digits: int) -> bool:
@@ -126,6 +138,8 @@ def _read_line(
         _add_attribute(current, value)
     elif key == "o":
         _read_origin(session, value)
+    elif key == "t" and _TIME.fullmatch(value):
+        session.time = value
 
 
 def _media_line(value: str, shared: MediaDescription) -> MediaDescription:
@@ -165,7 +179,11 @@ def _read_origin(session: SessionDescription, value: str) -> None:
 
 
 def serialise(
-    host: str, session_id: int, session_version: int, media: list[MediaDescription]
+    host: str,
+    session_id: int,
+    session_version: int,
+    media: list[MediaDescription],
+    time: str = "0 0",
 ) -> bytes:
     """Write a description with one connection line for all of it."""
     family = "IP6" if ":" in host else "IP4"
@@ -174,7 +192,7 @@ def serialise(
         f"o=- {session_id} {session_version} IN {family} {host}",
         "s=-",
         f"c=IN {family} {host}",
-        "t=0 0",
+        f"t={time}",
     ]
     for item in media:
         lines.append(f"m={item.kind} {item.port} {item.protocol} {' '.join(item.formats)}")

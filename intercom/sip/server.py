@@ -1,16 +1,21 @@
 """Requests from the peer, inspected already: to their dialog, to a new call, or to the registrar."""
 
+from collections import Counter
+
 from intercom.errors import RemoteProtocolError
 from intercom.sip.address import Address
-from intercom.sip.core import ALLOW, Core, refusal_of_method
+from intercom.sip.admission import Admission
+from intercom.sip.core import ABILITIES, Core, refusal_of_method
 from intercom.sip.digest import DigestServer, Verdict
-from intercom.sip.events import BindingChanged, InviteReceived
+from intercom.sip.events import BindingChanged, DialogId, InviteReceived
 from intercom.sip.message import ReplyTemplate, Request
+from intercom.sip.proof import Proofs
 from intercom.sip.registrar import Registrar
 from intercom.sip.timer import Alarm
 from intercom.sip.transaction import State
 from intercom.sip.uas import ServerUsage
 from intercom.sip.uri import parse_uri
+from intercom.sip.user_locks import UserLocks
 
 
 class Server:
@@ -26,6 +31,11 @@ class Server:
             is_md5_only=config.digest_md5_only,
             algorithms=config.digest_algorithms,
         )
+        core.guard.has_proof = Proofs(core, self._digest.is_nonce_fresh).holds
+        self.locks = UserLocks()
+        self._unproven: dict[DialogId, str] = {}
+        """Host by call in set-up whose sender is known by its address alone, which may be forged."""
+        self.admission = Admission(core.token, self._count_setups, max_calls=config.max_dialogs)
         self.registrar = Registrar(
             max_contacts=config.max_contacts,
             min_expires_s=config.min_expires_s,
@@ -65,9 +75,8 @@ class Server:
             case "REGISTER":
                 self._receive_register(request, source, now)
             case "OPTIONS":
-                fields = [("Allow", ALLOW), ("Accept", "application/sdp"), self._core.user_agent]
-                self._core.reply(request, source, 200, fields)
-            case "BYE" | "INFO":
+                self._core.reply(request, source, 200, [*ABILITIES, self._core.user_agent])
+            case "BYE" | "INFO" | "PRACK" | "UPDATE" | "NOTIFY":
                 self._core.reply(request, source, 481)
             case method:
                 self._core.reply(request, source, *refusal_of_method(method))
@@ -88,14 +97,22 @@ class Server:
             self._core.reply(request, source, 482)
             return
         from_user = _user_of(request.from_.uri)
-        is_known, username = self._authenticate(request, source, from_user, now)
+        request_user = parse_uri(request.uri).user
+        is_callback = self._core.config.is_callback(source, request_user)
+        is_known, username = (
+            (True, None) if is_callback else self._authenticate(request, source, from_user, now)
+        )
         if not is_known:
             return
-        if self._core.is_full:
-            self._core.reply(request, source, 503, [("Retry-After", "5")])
+        host = source.host if username is None else ""
+        if not self._is_room(host, now):
+            self._core.counters.refused_overload += 1
+            retry_after = ("Retry-After", str(self.admission.retry_after_s()))
+            self._core.reply(request, source, 503, [retry_after])
             return
-        request_user = parse_uri(request.uri).user
         usage = ServerUsage(self._core, request, source, request_user, now)
+        if host:
+            self._unproven[usage.id] = host
         self._core.events.append(
             InviteReceived(
                 dialog=usage.id,
@@ -105,6 +122,7 @@ class Server:
                 from_user=from_user,
                 request_user=request_user,
                 body=request.body,
+                is_callback=is_callback,
             )
         )
 
@@ -129,6 +147,12 @@ class Server:
             self._tell(aor_user, username, now)
         self._watch(aor_user)
 
+    def drop_flow(self, address: Address, now: float) -> None:
+        """Take word that a connection is gone: nobody is reached over it any more."""
+        for aor_user in self.registrar.drop_flow(address):
+            self._tell(aor_user, None, now)
+            self._watch(aor_user)
+
     def _authenticate(
         self, request: Request, source: Address, user: str, now: float
     ) -> tuple[bool, str | None]:
@@ -136,13 +160,57 @@ class Server:
         if self._core.config.is_trusted(source, user):
             return True, None
         values = request.headers.get("authorization", [])
-        verdict, username = self._digest.check(values, request.method, request.uri, now)
-        if verdict is Verdict.ACCEPTED:
-            return True, username
-        challenges = self._digest.challenges(now, is_stale=verdict is Verdict.STALE)
+        verdict, username = self._digest.check(
+            values, request.method, request.uri, now, host=source.host, body=request.body
+        )
+        if verdict is Verdict.ACCEPTED or verdict is Verdict.WRONG:
+            is_right = verdict is Verdict.ACCEPTED
+            if self._weigh(username, source, now, is_right=is_right):
+                return True, username
+        challenges = self._digest.challenges(now, source.host, is_stale=verdict is Verdict.STALE)
         fields = [("WWW-Authenticate", challenge) for challenge in challenges]
+        self._core.counters.challenged += 1
         self._core.reply(request, source, 401, fields)
         return False, None
+
+    def _weigh(self, username: str, source: Address, now: float, *, is_right: bool) -> bool:
+        """Tell whether credentials count, and keep the book on guessing.
+
+        What is right but locked is booked as wrong: else a lock would tell which guess was right.
+        """
+        core, locks = self._core, self.locks
+        is_user = core.config.password_of(username) is not None
+        may_try = locks.may_try(username, source, now, is_user=is_user)
+        if is_right and may_try:
+            locks.succeed(username, source, now)
+            core.guard.believe(source, now)
+            return True
+        if may_try:
+            core.counters.wrong_credentials += 1
+        else:
+            core.counters.refused_user_lock += 1
+        core.counters.locked_users += locks.fail(username, source, now, is_user=is_user)
+        core.guard.note_failure(source, now)
+        return False
+
+    def _is_room(self, host: str, now: float) -> bool:
+        core = self._core
+        return core.layer.size < core.config.max_transactions and self.admission.admits(
+            len(core.usages_by_tag), now, host
+        )
+
+    def _count_setups(self) -> Counter[str]:
+        """Count the calls of others that are not answered yet, by host where it alone is known."""
+        usages = self._core.usages
+        setups = {
+            dialog
+            for dialog, usage in usages.items()
+            if isinstance(usage, ServerUsage) and not usage.is_confirmed
+        }
+        self._unproven = {
+            dialog: host for dialog, host in self._unproven.items() if dialog in setups
+        }
+        return Counter(self._unproven.get(dialog, "") for dialog in setups)
 
     def _watch(self, aor_user: str) -> None:
         """Set the alarm for the next binding that expires."""

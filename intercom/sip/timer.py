@@ -35,11 +35,16 @@ class Alarm(Timed):
 
     def stop(self) -> None:
         self.deadline_at = None
+        self._action = _nothing  # the queue may keep it for half an hour yet, but not a whole call
 
     @override
     def handle_timer(self, now: float) -> None:
         self.deadline_at = None
         self._action(now)
+
+
+def _nothing(_now: float) -> None:
+    """Do nothing."""
 
 
 class TimerQueue:

@@ -1,6 +1,8 @@
 """The four transaction machines of RFC 3261 §17, the INVITE ones as RFC 6026 corrected them.
 
 Each puts its datagrams into `outbox`, sets `deadline_at`, and takes itself out of `table` at its end.
+Over a stream nothing is sent again (no timers A, E, G), and nothing of the peer is waited for that
+only a lossy transport would bring (D, I, J and K are zero). Timers B, F, H, L and M stay.
 """
 
 from abc import abstractmethod
@@ -56,8 +58,10 @@ class ClientTransaction(Timed):
     def __init__(
         self,
         draft: RequestDraft,
+        data: bytes,
         destination: Address,
         user: ClientUser,
+        *,
         outbox: list[Datagram],
         table: "dict[ClientKey, ClientTransaction]",
     ) -> None:
@@ -66,7 +70,7 @@ class ClientTransaction(Timed):
         self.destination = destination
         self.key = (draft.branch, draft.method)
         self.state = State.TRYING
-        self._data = draft.to_bytes()
+        self._data = data
         self._user = user
         self._outbox = outbox
         self._table = table
@@ -86,6 +90,19 @@ class ClientTransaction(Timed):
             self.terminate()
             self._user.handle_failure(503, now)
 
+    @property
+    def is_reliable(self) -> bool:
+        """Tell whether the transport delivers by itself."""
+        return self.destination.transport.is_stream
+
+    def _complete(self, until: float) -> None:
+        """Have the final; absorb its retransmissions where there may be any."""
+        if self.is_reliable:
+            self.terminate()
+        else:
+            self.state = State.COMPLETED
+            self.deadline_at = until
+
     def terminate(self) -> None:
         """End without a word to the user."""
         self.state = State.TERMINATED
@@ -99,15 +116,14 @@ class ClientTransaction(Timed):
 class InviteClientTransaction(ClientTransaction):
     """RFC 3261 §17.1.1 with Accepted and timer M of RFC 6026 §7.2."""
 
-    __slots__ = ("_ack", "_interval_s", "_timer_a_at", "_timer_b_at")
+    __slots__ = ("_ack", "_interval_s", "_timer_b_at")
 
     @override
     def start(self, now: float) -> None:
         self._ack = b""
         self._interval_s = T1_S
-        self._timer_a_at = now + T1_S
         self._timer_b_at = now + TIMER_B_S
-        self.deadline_at = self._timer_a_at
+        self.deadline_at = self._timer_b_at if self.is_reliable else now + T1_S
         self._send(self._data)
 
     @override
@@ -123,10 +139,9 @@ class InviteClientTransaction(ClientTransaction):
                 self.deadline_at = now + TIMER_B_S
                 self._user.handle_response(response, now)
             case State.TRYING | State.PROCEEDING:
-                self.state = State.COMPLETED
-                self.deadline_at = now + TIMER_D_S
                 self._ack = self.draft.failure_ack(response)
                 self._send(self._ack)
+                self._complete(now + TIMER_D_S)
                 self._user.handle_response(response, now)
             case State.COMPLETED if status >= 300:
                 self._send(self._ack)
@@ -145,21 +160,19 @@ class InviteClientTransaction(ClientTransaction):
         else:
             self._send(self._data)
             self._interval_s *= 2
-            self._timer_a_at = now + self._interval_s
-            self.deadline_at = min(self._timer_a_at, self._timer_b_at)
+            self.deadline_at = min(now + self._interval_s, self._timer_b_at)
 
 
 class NonInviteClientTransaction(ClientTransaction):
     """RFC 3261 §17.1.2."""
 
-    __slots__ = ("_interval_s", "_timer_e_at", "_timer_f_at")
+    __slots__ = ("_interval_s", "_timer_f_at")
 
     @override
     def start(self, now: float) -> None:
         self._interval_s = T1_S
-        self._timer_e_at = now + T1_S
         self._timer_f_at = now + TIMER_B_S
-        self.deadline_at = self._timer_e_at
+        self.deadline_at = self._timer_f_at if self.is_reliable else now + T1_S
         self._send(self._data)
 
     @override
@@ -168,8 +181,7 @@ class NonInviteClientTransaction(ClientTransaction):
             case State.TRYING | State.PROCEEDING if response.status < 200:
                 self.state = State.PROCEEDING
             case State.TRYING | State.PROCEEDING:
-                self.state = State.COMPLETED
-                self.deadline_at = now + T4_S  # timer K
+                self._complete(now + T4_S)  # timer K
                 self._user.handle_response(response, now)
             case _:
                 pass  # a retransmitted final: timer K is there to absorb it
@@ -185,14 +197,13 @@ class NonInviteClientTransaction(ClientTransaction):
             self._send(self._data)
             is_trying = self.state is State.TRYING
             self._interval_s = min(2 * self._interval_s, T2_S) if is_trying else T2_S
-            self._timer_e_at = now + self._interval_s
-            self.deadline_at = min(self._timer_e_at, self._timer_f_at)
+            self.deadline_at = min(now + self._interval_s, self._timer_f_at)
 
 
 class ServerTransaction(Timed):
     """What both server machines share."""
 
-    __slots__ = ("_destination", "_outbox", "_response", "_table", "key", "state", "twin_key")
+    __slots__ = ("_outbox", "_response", "_table", "destination", "key", "state", "twin_key")
 
     def __init__(
         self,
@@ -204,7 +215,7 @@ class ServerTransaction(Timed):
         super().__init__()
         self.key = key
         self.state = State.TRYING
-        self._destination = destination
+        self.destination = destination
         self._outbox = outbox
         self._table = table
         self._response = b""
@@ -219,6 +230,10 @@ class ServerTransaction(Timed):
     @abstractmethod
     def receive_retransmission(self) -> None:
         """Answer the same request again."""
+
+    def lose(self) -> None:
+        """Take word that the connection which the request came over is gone."""
+        self.terminate()
 
     def terminate(self) -> None:
         """End."""
@@ -235,13 +250,13 @@ class ServerTransaction(Timed):
 
     def _send(self) -> None:
         if self._response:
-            self._outbox.append(Datagram(self._response, self._destination))
+            self._outbox.append(Datagram(self._response, self.destination))
 
 
 class InviteServerTransaction(ServerTransaction):
     """RFC 3261 §17.2.1 with Accepted and timer L of RFC 6026 §7.1."""
 
-    __slots__ = ("_interval_s", "_timer_g_at", "_timer_h_at", "on_cancel", "tag")
+    __slots__ = ("_interval_s", "_timer_h_at", "on_cancel", "on_lost", "tag")
 
     def __init__(
         self,
@@ -254,6 +269,8 @@ class InviteServerTransaction(ServerTransaction):
         self.tag = ""
         """Our To tag, which the answer to a CANCEL repeats (RFC 3261 §9.2)."""
         self.on_cancel: Callable[[float], None] | None = None
+        self.on_lost: Callable[[], None] | None = None
+        """Called when no final can reach the peer any more."""
 
     @override
     def respond(self, status: int, data: bytes, now: float) -> None:
@@ -269,9 +286,9 @@ class InviteServerTransaction(ServerTransaction):
         else:
             self.state = State.COMPLETED
             self._interval_s = T1_S
-            self._timer_g_at = now + T1_S
             self._timer_h_at = now + TIMER_B_S
-            self.deadline_at = self._timer_g_at
+            is_reliable = self.destination.transport.is_stream
+            self.deadline_at = self._timer_h_at if is_reliable else now + T1_S
 
     @override
     def receive_retransmission(self) -> None:
@@ -280,9 +297,20 @@ class InviteServerTransaction(ServerTransaction):
 
     def receive_ack(self, now: float) -> None:
         """Take the ACK for a final of 300 or more."""
-        if self.state is State.COMPLETED:
+        if self.state is not State.COMPLETED:
+            return
+        if self.destination.transport.is_stream:
+            self.terminate()
+        else:
             self.state = State.CONFIRMED
             self.deadline_at = now + T4_S  # timer I
+
+    @override
+    def lose(self) -> None:
+        is_open = self.is_open
+        self.terminate()
+        if is_open and self.on_lost is not None:
+            self.on_lost()
 
     @override
     def handle_timer(self, now: float) -> None:
@@ -291,8 +319,7 @@ class InviteServerTransaction(ServerTransaction):
             return
         self._send()
         self._interval_s = min(2 * self._interval_s, T2_S)
-        self._timer_g_at = now + self._interval_s
-        self.deadline_at = min(self._timer_g_at, self._timer_h_at)
+        self.deadline_at = min(now + self._interval_s, self._timer_h_at)
 
 
 class NonInviteServerTransaction(ServerTransaction):
@@ -308,6 +335,8 @@ class NonInviteServerTransaction(ServerTransaction):
         self._send()
         if status < 200:
             self.state = State.PROCEEDING
+        elif self.destination.transport.is_stream:
+            self.terminate()
         else:
             self.state = State.COMPLETED
             self.deadline_at = now + TIMER_B_S  # timer J

@@ -2,6 +2,7 @@
 
 from intercom.sip.address import Address, Datagram
 from intercom.sip.draft import BRANCH_COOKIE, RequestDraft
+from intercom.sip.headers import parse_via, split_list
 from intercom.sip.message import Request, Response
 from intercom.sip.timer import TimerQueue
 from intercom.sip.transaction import (
@@ -15,6 +16,8 @@ from intercom.sip.transaction import (
     ServerKey,
     ServerTransaction,
 )
+
+_METHODS = ("INVITE", "BYE", "INFO", "REGISTER", "OPTIONS", "CANCEL", "PRACK", "UPDATE")
 
 
 class TransactionLayer:
@@ -32,11 +35,17 @@ class TransactionLayer:
         return len(self._clients) + len(self._servers)
 
     def send_request(
-        self, draft: RequestDraft, destination: Address, user: ClientUser, now: float
+        self,
+        draft: RequestDraft,
+        destination: Address,
+        user: ClientUser,
+        now: float,
+        data: bytes = b"",
     ) -> ClientTransaction:
-        """Start a client transaction."""
+        """Start a client transaction; `data` is the draft written out, where that was done."""
+        data = data or draft.to_bytes()
         kind = InviteClientTransaction if draft.method == "INVITE" else NonInviteClientTransaction
-        transaction = kind(draft, destination, user, self.outbox, self._clients)
+        transaction = kind(draft, data, destination, user, outbox=self.outbox, table=self._clients)
         transaction.start(now)
         self._timers.watch(transaction)
         return transaction
@@ -58,6 +67,13 @@ class TransactionLayer:
         """Find the INVITE transaction that an ACK or CANCEL belongs to."""
         found = self._servers.get(_key(request, "INVITE"))
         return found if isinstance(found, InviteServerTransaction) else None
+
+    def knows(self, branch: str, sent_by: str) -> bool:
+        """Tell whether a transaction has this branch: ours, or one of the peer with that sent-by."""
+        return any(
+            (branch, method) in self._clients or (branch, sent_by, method) in self._servers
+            for method in _METHODS
+        )
 
     def is_merged(self, request: Request) -> bool:
         """Tell whether an INVITE came already by another way (RFC 3261 §8.2.2.2)."""
@@ -87,10 +103,34 @@ class TransactionLayer:
         self._timers.watch(transaction)
 
     def fail(self, destination: Address, now: float) -> None:
-        """Fail all client transactions toward an address that cannot be reached."""
-        for transaction in list(self._clients.values()):
-            if transaction.destination == destination:
-                transaction.fail(now)
+        """Fail the client transactions toward an address that cannot be reached.
+
+        Where it is a stream's, the server transactions have lost their way back too and are
+        dropped; over UDP the next retransmission may find it again. Deviates from RFC 3261
+        §18.2.2: no connection is opened for a response, since the ones who come to us from behind
+        a NAT could not be reached so.
+        """
+        for client in [each for each in self._clients.values() if each.destination == destination]:
+            client.fail(now)
+        if not destination.transport.is_stream:
+            return
+        for server in [each for each in self._servers.values() if each.destination == destination]:
+            server.lose()
+
+    def destinations(self) -> set[Address]:
+        """List where answers to our requests are awaited from."""
+        return {client.destination for client in self._clients.values()}
+
+    def is_looped(self, request: Request) -> bool:
+        """Tell whether a request is one of ours that waits, back again by way of a proxy."""
+        method = request.method
+        if (request.via.branch, method) in self._clients:
+            return True
+        lines = request.headers["via"]
+        if len(lines) == 1 and "," not in lines[0]:
+            return False
+        vias = (parse_via(value) for line in lines for value in split_list(line))
+        return any((via.branch, method) in self._clients for via in vias)
 
 
 def _key(request: Request, method: str) -> ServerKey:

@@ -1,4 +1,6 @@
-"""An outgoing call until its final answer (RFC 3261 §13.2, §9.1)."""
+"""An outgoing call until its final answer (RFC 3261 §13.2, §9.1; RFC 3262 §4)."""
+
+from dataclasses import replace
 
 from typing_extensions import override
 
@@ -8,6 +10,7 @@ from intercom.sip.core import Core
 from intercom.sip.dialog import Dialog
 from intercom.sip.digest import DigestClient
 from intercom.sip.draft import RequestDraft
+from intercom.sip.early_dialog import EarlyDialog, rseq_of
 from intercom.sip.events import (
     DialogId,
     InviteAnswered,
@@ -15,12 +18,17 @@ from intercom.sip.events import (
     InviteProgressed,
 )
 from intercom.sip.headers import reason_field
-from intercom.sip.message import Response
+from intercom.sip.message import Request, Response
+from intercom.sip.option_tags import words_of
 from intercom.sip.timer import Alarm
 from intercom.sip.transaction import TIMER_B_S, State
 from intercom.sip.usage import InviteUsage
 
 MAX_FORKS = 16
+MAX_EXTENSION_RETRIES = 3
+"""Of an INVITE: after 421 or 422, each of which teaches something else."""
+_EXTENSION_FIELDS = {"Supported", "Session-Expires", "Min-SE"}
+_DIALOG_GONE = 199  # RFC 6228
 LINGER_S = 180.0
 """How long a 2xx may come after we gave up: as long as a proxy rings (timer C, RFC 3261 §16.6)."""
 
@@ -50,14 +58,17 @@ class ClientUsage(InviteUsage):
         destination: Address,
         local_tag: str,
         digest: DigestClient | None,
+        *,
+        is_reliable: bool = False,
     ) -> None:
         super().__init__(core, DialogId(core.token(16)), draft.sip_call_id, local_tag)
         self.digest = digest
-        self._destination = destination
+        self._is_reliable = is_reliable
+        """We offer to acknowledge provisionals."""
         self._cseq = draft.cseq
         self._request = ClientRequest(
             core,
-            draft,
+            self._extended(draft),
             destination,
             digest=digest,
             next_cseq=self._next_cseq,
@@ -66,6 +77,9 @@ class ClientUsage(InviteUsage):
         )
         self._acks: dict[str, Datagram] = {}
         """By the remote tag of each 2xx, to be sent again whenever that 2xx is."""
+        self._forks: dict[str, EarlyDialog] = {}
+        """Early dialogs by the remote tag, the newest last: it is the one that our user hears."""
+        self._extension_retries = 0
         self._is_cancelling = False
         self._is_cancel_sent = False
         self._cancel_reason = ""
@@ -76,16 +90,29 @@ class ClientUsage(InviteUsage):
         """Send the INVITE; a peer that says nothing at all for `silence_s` has failed."""
         self._request.send(now)
         if silence_s is not None:
-            self.core.timers.start(now + silence_s, self._check_silence)
+            self._watch_silence(now, silence_s)
 
-    def _check_silence(self, now: float) -> None:
+    def _watch_silence(self, now: float, silence_s: float) -> None:
+        cseq = self._request.draft.cseq
+        self.core.timers.start(now + silence_s, lambda at: self._check_silence(at, silence_s, cseq))
+
+    def _check_silence(self, now: float, silence_s: float, cseq: int) -> None:
         """Fail; should the peer wake up after all, it is cancelled."""
         transaction = self._request.transaction
         if self.is_over or transaction is None or transaction.state is not State.TRYING:
             return
-        if not self._is_cancelling:
+        if self._request.draft.cseq != cseq:  # it asked for something and was asked again
+            self._watch_silence(now, silence_s)
+        elif not self._is_cancelling:
             self.cancel(now)
             self._finish(408, "Request Timeout", is_local=True)
+
+    def _extended(self, draft: RequestDraft) -> RequestDraft:
+        """Write which extensions we offer, in place of what was said of them before."""
+        fields = [field for field in draft.fields if field[0] not in _EXTENSION_FIELDS]
+        tags = "100rel, timer" if self._is_reliable else "timer"
+        own = (("Supported", tags), *self.changes.timer.request_fields())
+        return replace(draft, fields=(*own, *fields))
 
     def _next_cseq(self) -> int:
         self._cseq += 1
@@ -102,7 +129,7 @@ class ClientUsage(InviteUsage):
             return
         self._is_cancelling = True
         self._cancel_reason = reason
-        self._request.digest = None  # a challenge that comes now is not answered
+        self._request.abandon()  # a challenge that comes now is not answered
         transaction = self._request.transaction
         if transaction is not None and transaction.state is State.PROCEEDING:
             self._send_cancel(now)
@@ -120,7 +147,7 @@ class ClientUsage(InviteUsage):
             return
         self._is_cancel_sent = True
         draft = self._request.draft.cancel(reason_field(self._cancel_reason))
-        self.core.layer.send_request(draft, self._destination, _IGNORE, now)
+        self.core.layer.send_request(draft, self._request.destination, _IGNORE, now)
         self._give_up = self.core.timers.start(now + TIMER_B_S, self._give_up_final)
 
     def _give_up_final(self, now: float) -> None:
@@ -133,15 +160,98 @@ class ClientUsage(InviteUsage):
 
     def _receive_final_or_progress(self, response: Response, now: float) -> None:
         if response.status < 200:
-            if self._is_cancelling:
-                self._send_cancel(now)
-            elif response.status > 100:
-                event = InviteProgressed(self.id, response.status, response.body)
-                self.core.events.append(event)
+            self._receive_provisional(response, now)
         elif response.status < 300:
             self.receive_success(response, now)
-        else:
+        elif not self._retry(response, now):
             self._finish_by(response)
+
+    def _receive_provisional(self, response: Response, now: float) -> None:
+        """Take a provisional; one that is reliable gets its PRACK even when the call is given up."""
+        fork = self._fork_of(response)
+        is_news = fork is None or fork.accept(response)
+        rseq = rseq_of(response)
+        if fork is not None and is_news and rseq is not None:
+            rack = f"{rseq} {self._request.draft.cseq} INVITE"
+            self.request(fork.dialog, "PRACK", now, fields=(("RAck", rack),))
+        if response.status == _DIALOG_GONE:
+            self._drop_fork(response.to.tag)
+        if self._is_cancelling:
+            self._send_cancel(now)
+        elif is_news and 100 < response.status != _DIALOG_GONE:
+            self.changes.learn(response)
+            self.core.events.append(InviteProgressed(self.id, response.status, response.body))
+
+    def _retry(self, response: Response, now: float) -> bool:
+        """Ask again as the peer wants it: with a longer interval (422), with 100rel (421)."""
+        is_longer = response.status == 422 and self.changes.timer.learn_minimum(response)
+        is_missed = response.status == 421 and not self._is_reliable
+        if is_missed and "100rel" in words_of(response, "require"):
+            self._is_reliable = True
+        elif not is_longer:
+            return False
+        self._extension_retries += 1
+        if self._is_cancelling or self._extension_retries > MAX_EXTENSION_RETRIES:
+            return False
+        draft = self._request.draft
+        digest = self._request.digest
+        credentials = digest.authorize("INVITE", draft.uri) if digest and draft.credentials else ()
+        retry = draft.retry(self.core.branch(), self._next_cseq(), credentials)
+        self._request.draft = self._extended(retry)
+        self._forks.clear()
+        self._request.send(now)
+        return True
+
+    # Early dialogs
+
+    def _fork_of(self, response: Response) -> EarlyDialog | None:
+        """Find or make the early dialog of a provisional (RFC 3261 §12.1)."""
+        tag = response.to.tag
+        if response.status == 100 or not tag:
+            return None
+        fork = self._forks.get(tag)
+        if fork is None and len(self._forks) < MAX_FORKS:
+            request = self._request
+            dialog = Dialog.of_response(request.draft, response, request.destination)
+            fork = self._forks[tag] = EarlyDialog(dialog, request.draft.body)
+            self.changes.session = fork.session
+        return fork
+
+    def _drop_fork(self, tag: str) -> None:
+        self._forks.pop(tag, None)
+        if self._forks:
+            self.changes.session = list(self._forks.values())[-1].session
+
+    @property
+    @override
+    def current_dialog(self) -> Dialog | None:
+        if self.dialog is None and self._forks:
+            return list(self._forks.values())[-1].dialog
+        return self.dialog
+
+    @override
+    def find(self, tag: str) -> Dialog | None:
+        fork = self._forks.get(tag) if self.dialog is None else None
+        return super().find(tag) if fork is None else fork.dialog
+
+    @override
+    def receive_request(self, request: Request, source: Address, now: float) -> None:
+        """Take a request; of several early dialogs only the newest may change the session."""
+        dialog = self.find(request.from_.tag)
+        if request.method == "UPDATE" and dialog is not self.current_dialog:
+            self.core.reply(request, source, 500, [("Retry-After", "5")])
+        else:
+            super().receive_request(request, source, now)
+
+    @override
+    def receive_bye(self, dialog: Dialog, now: float) -> None:
+        """Take a BYE: in an early dialog it ends that one alone, and the INVITE goes on."""
+        if self.dialog is None:
+            self._drop_fork(dialog.remote_tag)
+        else:
+            super().receive_bye(dialog, now)
+
+    # The final
 
     def _finish_by(self, response: Response) -> None:
         if self._is_cancelling and response.status != 487:
@@ -167,11 +277,12 @@ class ClientUsage(InviteUsage):
             return
         if len(self._acks) >= MAX_FORKS:
             return
-        dialog = Dialog.of_response(self._request.draft, response, self._destination)
+        dialog = Dialog.of_response(self._request.draft, response, self._request.destination)
+        fork = self._forks.get(tag) or EarlyDialog(dialog, self._request.draft.body)
+        fork.confirm(response, dialog)
         self._acknowledge(dialog, tag)
         if self.dialog is None and not self._is_cancelling and not self.is_over:
-            self.dialog = dialog
-            self.core.events.append(InviteAnswered(self.id, response.body))
+            self._start_dialog(fork, response, now)
             return
         self.request(dialog, "BYE", now)
         if self.dialog is None:
@@ -179,17 +290,27 @@ class ClientUsage(InviteUsage):
             if not self._is_lingering:
                 self.forget()
 
+    def _start_dialog(self, fork: EarlyDialog, response: Response, now: float) -> None:
+        """Go on with the fork that answered; what the others said early is forgotten."""
+        self.dialog = fork.dialog
+        self._forks.clear()
+        self.changes.session = fork.session
+        self.changes.learn(response)
+        self.changes.timer.accept_response(response, now)
+        self.core.events.append(InviteAnswered(self.id, fork.session.remote))
+
     def _acknowledge(self, dialog: Dialog, tag: str) -> None:
         """Send ACK with the INVITE's number and credentials (RFC 3261 §13.2.2.4)."""
         invite = self._request.draft
+        destination = dialog.next_hop()
         ack = dialog.draft(
             "ACK",
             invite.cseq,
             branch=self.core.branch(),
-            sent_by=self.core.sent_by,
+            sent_by=self.core.sent_by(destination),
             credentials=invite.credentials,
         )
-        datagram = Datagram(ack.to_bytes(), dialog.next_hop())
+        datagram = Datagram(ack.to_bytes(), destination)
         self._acks[tag] = datagram
         self.core.send(datagram.data, datagram.destination)
 

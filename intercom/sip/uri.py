@@ -6,9 +6,11 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from intercom.errors import RemoteProtocolError
-from intercom.sip.address import Address
+from intercom.sip.address import Address, Transport
 
 DEFAULT_PORT = 5060  # RFC 3261 §19.1.2
+DEFAULT_TLS_PORT = 5061  # RFC 3261 §19.1.2
+_TRANSPORTS = {"udp": Transport.UDP, "tcp": Transport.TCP, "tls": Transport.TLS}
 _SIP_URI = re.compile(
     r"(sips?):(?:([^@\s<>\"]*)@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?"
     r"((?:;[^?\s<>\"]*)?)(?:\?[^\s<>\"]*)?",
@@ -32,8 +34,24 @@ class Uri(NamedTuple):
 
     def has_param(self, name: str) -> bool:
         """Tell whether a parameter is there, with or without a value."""
-        names = (part.partition("=")[0].strip().lower() for part in self.params.split(";"))
-        return name in names
+        return self.param(name) is not None
+
+    def param(self, name: str) -> str | None:
+        """Return a parameter's value: "" where it has none, None where it is not there."""
+        for part in self.params.split(";"):
+            key, _, value = part.partition("=")
+            if key.strip().lower() == name:
+                return value.strip()
+        return None
+
+    @property
+    def transport(self) -> Transport | None:
+        """What the URI asks for (RFC 3261 §26.2.2: sips is TLS); None where it leaves it open."""
+        if self.scheme == "sips":
+            return Transport.TLS
+        if not self.params:
+            return None
+        return _TRANSPORTS.get((self.param("transport") or "").lower())
 
 
 def parse_uri(text: str) -> Uri:
@@ -75,19 +93,31 @@ def ip_of(host: str) -> IPv4Address | IPv6Address:
         raise RemoteProtocolError("not an IP address") from None
 
 
-def next_hop(uri: str, source: Address) -> Address:
+def default_port(transport: Transport) -> int:
+    """Tell the port of a URI that names none."""
+    return DEFAULT_TLS_PORT if transport is Transport.TLS else DEFAULT_PORT
+
+
+def next_hop(uri: str, source: Address, *, is_lost: bool = False) -> Address:
     """Choose where a request for `uri` goes, given where its peer sends from.
 
-    A host name is not looked up, and a private address that the peer does not send from lies
-    behind its NAT: both mean the source.
+    Whoever came over a stream is reached on that same connection (RFC 5626, RFC 5923), unless it
+    is lost; who spoke TLS is then asked by TLS alone. A host name is not looked up, and a private
+    address that the peer does not send from lies behind its NAT: both mean the source.
     """
     target = parse_uri(uri)
-    if target.host == source.host:
-        return Address(target.host, target.port or DEFAULT_PORT, source.transport)
-    try:
-        ip = ip_address(target.host)
-    except ValueError:
+    if source.transport.is_stream and not is_lost:
         return source
-    if not ip.is_global:
-        return source
-    return Address(target.host, target.port or DEFAULT_PORT, source.transport)
+    host = target.host
+    if host != source.host:
+        try:
+            ip = ip_address(host)
+        except ValueError:
+            return source
+        host = str(ip)
+        if host != source.host and not ip.is_global:
+            return source
+    is_secret = source.transport is Transport.TLS
+    transport = Transport.TLS if is_secret else target.transport or Transport.UDP
+    name = host if transport is Transport.TLS else ""
+    return Address(host, target.port or default_port(transport), transport, name)

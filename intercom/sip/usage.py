@@ -1,9 +1,9 @@
 """What both roles do in a dialog: requests both ways, and the answers to INVITEs."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from intercom.sip.address import Address
+from intercom.sip.changes import GONE, SessionChanges
 from intercom.sip.client_request import (
     ClientRequest,
     FailureHandler,
@@ -11,35 +11,22 @@ from intercom.sip.client_request import (
     ignore_failure,
     ignore_response,
 )
-from intercom.sip.core import ALLOW, Core, refusal_of_method
+from intercom.sip.core import ABILITIES, Core, refusal_of_method
 from intercom.sip.dialog import Dialog
 from intercom.sip.digest import DigestClient
 from intercom.sip.events import (
     DialogEnded,
     DialogId,
+    InfoAnswered,
     InfoReceived,
     InviteConfirmed,
-    ReinviteAnswered,
-    ReinviteFailed,
-    ReinviteReceived,
+    OfferAnswered,
 )
 from intercom.sip.headers import reason_field
+from intercom.sip.incoming import Incoming
 from intercom.sip.message import ReplyTemplate, Request, Response
-from intercom.sip.reinvite import Reinvite
-from intercom.sip.repeater import FinalRepeater
-from intercom.sip.transaction import InviteServerTransaction
-
-_GONE = {408, 481}  # RFC 3261 §12.2.1.2: the dialog is over
-
-
-class IncomingInvite(NamedTuple):
-    """An INVITE or re-INVITE of the peer."""
-
-    transaction: InviteServerTransaction
-    template: ReplyTemplate
-    cseq: int
-    fields: tuple[tuple[str, str], ...]
-    """Record-Route and Contact, for what makes or refreshes the dialog."""
+from intercom.sip.repeater import Repeater
+from intercom.sip.session import Due
 
 
 class InviteUsage:
@@ -59,14 +46,35 @@ class InviteUsage:
         self.contact = ""
         self.is_over = False
         """Our user needs to hear no more of it."""
-        self._reinvite: IncomingInvite | None = None
-        self._own_reinvite: Reinvite | None = None
-        self._repeater: FinalRepeater | None = None
+        self.changes = SessionChanges(self)
+        self._repeater: Repeater | None = None
         self._is_acknowledged = self.is_owner
         """The ACK for the first 2xx came; a UAC sends that itself."""
         self._is_bye_wanted = False
+        self.early_answer = b""
+        """The peer's answer to an offer of ours in a reliable provisional."""
         core.usages[dialog_id] = self
         core.usages_by_tag[sip_call_id, local_tag] = self
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Tell whether the dialog has had its 2xx."""
+        return self.dialog is not None
+
+    @property
+    def current_dialog(self) -> Dialog | None:
+        """Where requests of ours go; a UAC may have several early ones."""
+        return self.dialog
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether the peer has acknowledged all descriptions of ours in provisionals."""
+        return True
+
+    @property
+    def is_unacknowledged(self) -> bool:
+        """Tell whether a 2xx of ours waits for its ACK."""
+        return self._repeater is not None
 
     # What our user wants
 
@@ -79,16 +87,11 @@ class InviteUsage:
         fields: Iterable[tuple[str, str]],
         body: bytes,
     ) -> None:
-        """Answer the re-INVITE that waits, if there is one."""
-        invite = self._reinvite
-        if invite is None:
-            return
-        if status >= 200:
-            self._reinvite = None
-        self.answer(invite, status, now, reason=reason, fields=fields, body=body)
+        """Answer what waits for our user's word."""
+        self.changes.respond(status, now, reason=reason, fields=fields, body=body)
 
     def send_info(self, now: float, content_type: str, body: bytes) -> None:
-        """Send an INFO (RFC 2976)."""
+        """Send an INFO (RFC 2976); ends in InfoAnswered."""
         if self.dialog is None or self.is_over:
             return
         self.request(
@@ -97,54 +100,27 @@ class InviteUsage:
             now,
             fields=(("Content-Type", content_type),) if body else (),
             body=body,
-            on_response=self._check_gone,
-            on_failure=self._fail_in_dialog,
+            on_response=self._take_info_answer,
+            on_failure=self._fail_info,
         )
 
-    def reinvite(self, now: float, content_type: str, body: bytes) -> None:
-        """Offer anew, unless an INVITE of either side waits for its final or its ACK."""
-        if self.dialog is None or self._own_reinvite is not None or self._is_offered():
-            self.core.events.append(ReinviteFailed(self.id, 491))
-            return
-        dialog = self.dialog
-        fields = (("Contact", self.contact), ("Allow", ALLOW), ("Content-Type", content_type))
-        self._own_reinvite = Reinvite(
-            self.core,
-            dialog,
-            send=lambda own, at: self.request(
-                dialog,
-                "INVITE",
-                at,
-                fields=fields,
-                body=body,
-                on_response=own.handle_response,
-                on_failure=own.handle_failure,
-            ),
-            on_end=self._end_reinvite,
-            is_blocked=self._is_offered,
-            is_owner=self.is_owner,
-        )
-        self._own_reinvite.start(now)
+    def _take_info_answer(self, response: Response, now: float) -> None:
+        if response.status >= 200:
+            self._say_info(response.status)
+            self._check_gone(response, now)
 
-    def _end_reinvite(self, status: int, body: bytes, now: float) -> None:
-        self._own_reinvite = None
-        if self.is_over:
-            return
-        if status < 300:
-            self.core.events.append(ReinviteAnswered(self.id, body))
-            return
-        self.core.events.append(ReinviteFailed(self.id, status))
-        if status in _GONE:
-            self._fail_in_dialog(status, now)
+    def _fail_info(self, status: int, now: float) -> None:
+        self._say_info(status)
+        self.fail_in_dialog(status, now)
 
-    def _is_offered(self) -> bool:
-        """Tell whether an INVITE of the peer waits for its final, or our final for its ACK."""
-        return self._reinvite is not None or self._repeater is not None
+    def _say_info(self, status: int) -> None:
+        if not self.is_over:
+            self.core.events.append(InfoAnswered(self.id, status))
 
     def hang_up(self, now: float, reason: str) -> None:
         """Say BYE; a UAS must wait for its ACK first (RFC 3261 §15)."""
         self.retire()
-        self._refuse_reinvite(now)
+        self.changes.refuse(now)
         if self._repeater is not None and not self._is_acknowledged:
             self._is_bye_wanted = True
         else:
@@ -179,18 +155,19 @@ class InviteUsage:
         on_failure: FailureHandler = ignore_failure,
     ) -> ClientRequest:
         """Send a request within a dialog."""
+        destination = dialog.next_hop()
         draft = dialog.draft(
             method,
             dialog.next_cseq(),
             branch=self.core.branch(),
-            sent_by=self.core.sent_by,
+            sent_by=self.core.sent_by(destination),
             fields=(self.core.user_agent, *fields),
             body=body,
         )
         request = ClientRequest(
             self.core,
             draft,
-            dialog.next_hop(),
+            destination,
             digest=self.digest,
             next_cseq=dialog.next_cseq,
             on_response=on_response,
@@ -200,10 +177,11 @@ class InviteUsage:
         return request
 
     def _check_gone(self, response: Response, now: float) -> None:
-        if response.status in _GONE:
-            self._fail_in_dialog(response.status, now)
+        if response.status in GONE:
+            self.fail_in_dialog(response.status, now)
 
-    def _fail_in_dialog(self, status: int, now: float) -> None:
+    def fail_in_dialog(self, status: int, now: float) -> None:
+        """End the dialog, for a request in it got 408, 481 or no answer (RFC 3261 §12.2.1.2)."""
         if self.is_over:
             return
         self.end("the peer knows the dialog no more" if status == 481 else "the peer is silent")
@@ -215,50 +193,69 @@ class InviteUsage:
 
     # From the peer
 
+    def find(self, tag: str) -> Dialog | None:
+        """Find the dialog with a peer."""
+        dialog = self.dialog
+        return dialog if dialog is not None and tag == dialog.remote_tag else None
+
     def receive_request(self, request: Request, source: Address, now: float) -> None:
         """Take a request that carries our tag; ACK and CANCEL have ways of their own."""
-        dialog = self.dialog
-        is_known = dialog is not None and request.from_.tag == dialog.remote_tag
-        if dialog is None or not is_known or (self.is_over and request.method != "BYE"):
+        dialog = self.find(request.from_.tag)
+        if dialog is None or (self.is_over and request.method != "BYE"):
             self.core.reply(request, source, 481)
-        elif not dialog.accept_cseq(request.cseq.number):
+        elif not dialog.accept_cseq(request.cseq.number, source):
             self.core.reply(request, source, 500)  # RFC 3261 §12.2.2: out of order
         elif request.method == "INVITE":
-            self._receive_reinvite(dialog, request, source, now)
+            self.changes.receive_reinvite(self.open_invite(dialog, request, source, now), now)
         else:
-            self._receive_other(request, source, now)
+            self._receive_other(dialog, request, source, now)
 
-    def _receive_other(self, request: Request, source: Address, now: float) -> None:
+    def _receive_other(self, dialog: Dialog, request: Request, source: Address, now: float) -> None:
+        incoming = self._open(dialog, request, source)
         match request.method:
             case "BYE":
-                self._reply(request, source, 200, now)
-                self.receive_bye(now)
+                self._reply(incoming, 200, now)
+                self.receive_bye(dialog, now)
             case "INFO":
-                self._reply(request, source, 200, now)
+                self._reply(incoming, 200, now)
                 self.core.events.append(InfoReceived(self.id, request.content_type, request.body))
             case "OPTIONS":
-                self._reply(request, source, 200, now, [("Allow", ALLOW)])
+                self._reply(incoming, 200, now, ABILITIES)
+            case "PRACK":
+                self.receive_prack(incoming, now)
+            case "UPDATE":
+                self.changes.receive_update(incoming, now)
             case method:
                 status, fields = refusal_of_method(method)
-                self._reply(request, source, status, now, fields)
+                self._reply(incoming, status, now, fields)
+
+    def receive_prack(self, prack: Incoming, now: float) -> None:
+        """Take a PRACK: here, one for nothing that we sent."""
+        self._reply(prack, 481, now)
+
+    def _open(self, dialog: Dialog, request: Request, source: Address) -> Incoming:
+        """Open a transaction, so that the same request again has no second effect."""
+        template = ReplyTemplate(request, source)
+        transaction = self.core.layer.accept(request, template.destination)
+        session = self.changes.session
+        return Incoming(
+            request, transaction, template, dialog, session, self.local_tag, self.contact
+        )
 
     def _reply(
         self,
-        request: Request,
-        source: Address,
+        incoming: Incoming,
         status: int,
         now: float,
         fields: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """Answer in a transaction, so that the same request again has no second effect."""
-        template = ReplyTemplate(request, source)
-        transaction = self.core.layer.accept(request, template.destination)
-        data = template.build(status, self.local_tag, fields=fields)
-        self.core.layer.respond(transaction, status, data, now)
+        """Answer a request that neither makes nor refreshes a dialog."""
+        data = incoming.template.build(status, self.local_tag, fields=fields)
+        self.core.layer.respond(incoming.transaction, status, data, now)
 
-    def receive_bye(self, now: float) -> None:
+    def receive_bye(self, _dialog: Dialog, now: float) -> None:
         """Take the peer's BYE, answered already."""
-        self._refuse_reinvite(now)
+        self.changes.refuse(now)
         self._stop_repeating()
         if not self.is_over:
             self.end("the peer hung up")
@@ -269,52 +266,59 @@ class InviteUsage:
         dialog, repeater = self.dialog, self._repeater
         if dialog is None or repeater is None or request.from_.tag != dialog.remote_tag:
             return
-        if request.cseq.number != repeater.cseq:
+        if request.cseq.number != repeater.number:
             return
         self._stop_repeating()
         is_first = not self._is_acknowledged
         self._is_acknowledged = True
+        has_answered = self._take_answer(request.body)
         if self._is_bye_wanted:
             self.send_bye(now)
-        elif is_first and not self.is_over:
-            self.core.events.append(InviteConfirmed(self.id, request.body))
-
-    def _receive_reinvite(
-        self, dialog: Dialog, request: Request, source: Address, now: float
-    ) -> None:
-        invite = self.open_invite(request, source, now)
-        if self._own_reinvite is not None and not self._own_reinvite.is_waiting:
-            self.answer(invite, 491, now)  # RFC 3261 §14.2: glare
-        elif self._is_offered() or not self.is_confirmed:
-            wait_s = int(self.core.token(2), 16) % 10
-            self.answer(invite, 500, now, fields=[("Retry-After", str(wait_s))])
+        elif self.is_over:
+            return
+        elif not is_first:
+            if has_answered:
+                self.core.events.append(OfferAnswered(self.id, request.body))
+        elif has_answered is False:
+            self.end("the ACK held no answer")
+            self.send_bye(now)
         else:
-            dialog.refresh_target(request)
-            self._reinvite = invite
-            invite.transaction.on_cancel = self._refuse_reinvite
-            self.core.events.append(ReinviteReceived(self.id, request.body))
+            answer = request.body or self.early_answer
+            self.core.events.append(InviteConfirmed(self.id, answer))
 
-    @property
-    def is_confirmed(self) -> bool:
-        """Tell whether the dialog has had its 2xx."""
-        return self.dialog is not None
+    def _take_answer(self, body: bytes) -> bool | None:
+        """Take the answer in an ACK; False when it lacks, None when our 2xx held no offer.
 
-    # Answers to INVITEs
+        After a re-INVITE without an offer some peers leave it out: then all stays as it was.
+        """
+        session = self.changes.session
+        if session.due is not Due.THEIR_ANSWER:
+            return None
+        if body:
+            session.receive_answer(body)
+        else:
+            session.roll_back()
+        return bool(body)
 
-    def open_invite(self, request: Request, source: Address, now: float) -> IncomingInvite:
+    # Answers
+
+    def open_invite(
+        self, dialog: Dialog, request: Request, source: Address, now: float
+    ) -> Incoming:
         """Open the transaction of an INVITE and send 100."""
         template = ReplyTemplate(request, source)
         layer = self.core.layer
         transaction = layer.accept_invite(request, template.destination)
         transaction.tag = self.local_tag
         layer.respond(transaction, 100, template.build(100, ""), now)
-        routes = [("Record-Route", route) for route in request.headers.get("record-route", ())]
-        fields = (*routes, ("Contact", self.contact), ("Allow", ALLOW), self.core.user_agent)
-        return IncomingInvite(transaction, template, request.cseq.number, fields)
+        session = self.changes.session
+        return Incoming(
+            request, transaction, template, dialog, session, self.local_tag, self.contact
+        )
 
     def answer(
         self,
-        invite: IncomingInvite,
+        incoming: Incoming,
         status: int,
         now: float,
         *,
@@ -322,21 +326,19 @@ class InviteUsage:
         fields: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
     ) -> None:
-        """Send a response to an INVITE; a 2xx is repeated until its ACK."""
-        if not invite.transaction.is_open:
+        """Send a response; a 2xx to an INVITE is repeated until its ACK."""
+        if not incoming.is_open:
             return
-        own = invite.fields if status < 300 else (self.core.user_agent,)
-        template = invite.template
-        data = template.build(
-            status, self.local_tag, reason=reason, fields=(*own, *fields), body=body
-        )
-        self.core.layer.respond(invite.transaction, status, data, now)
-        if 200 <= status < 300:
-            self._repeater = FinalRepeater(
+        is_success = 200 <= status < 300
+        own = self.changes.settle(incoming, body, now) if is_success else ()
+        data = incoming.build(self.core, status, reason=reason, fields=(*own, *fields), body=body)
+        self.core.layer.respond(incoming.transaction, status, data, now)
+        if is_success and incoming.request.method == "INVITE":
+            self._repeater = Repeater(
                 self.core,
                 data,
-                template.destination,
-                cseq=invite.cseq,
+                incoming.template.destination,
+                number=incoming.cseq,
                 on_give_up=self._give_up_ack,
                 now=now,
             )
@@ -345,10 +347,6 @@ class InviteUsage:
         if not self.is_over:
             self.end("the ACK never came")
         self.send_bye(now)
-
-    def _refuse_reinvite(self, now: float) -> None:
-        """Answer a waiting re-INVITE with 487: it was cancelled, or the dialog ends."""
-        self.respond(487, now, reason=None, fields=(), body=b"")
 
     # The end
 
@@ -360,8 +358,7 @@ class InviteUsage:
     def retire(self) -> None:
         """Take it out of our user's reach."""
         self.is_over = True
-        if self._own_reinvite is not None:
-            self._own_reinvite.stop()
+        self.changes.stop()
         self.core.usages.pop(self.id, None)
 
     def forget(self) -> None:

@@ -14,6 +14,8 @@ from intercom.web.frames import MAX_FRAME_BYTES, FrameError, parse
 HEARTBEAT_S = 8.0  # a ping each 8 s, its pong within 4 s: a dead app is known after 12 s
 CLOSE_TIMEOUT_S = 2.0
 SEND_TIMEOUT_S = 5.0
+SLOWEST_BYTES_A_SECOND = 20_000
+"""A picture may take its time on a slow network; an app that is slower than this is dropped."""
 MAX_QUEUED = 64
 FRAMES_A_SECOND = 10.0
 FRAMES_AT_ONCE = 40.0
@@ -50,6 +52,7 @@ class Connection:
         self._budget = FRAMES_AT_ONCE
         self._budget_at = 0.0
         self._malformed = 0
+        self._is_sending = False
 
     async def open(self, request: web.Request) -> None:
         """Shake hands."""
@@ -62,6 +65,11 @@ class Connection:
         self._queue.append(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
         self._wake_up.set()
         return True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was queued is on its way."""
+        return not self._queue and not self._is_sending
 
     def close(self, reason: Close) -> None:
         """Send nothing more and close; the first reason stands."""
@@ -94,8 +102,11 @@ class Connection:
                 await self._wake_up.wait()
                 self._wake_up.clear()
                 while self._queue:
-                    async with asyncio.timeout(SEND_TIMEOUT_S):
-                        await self.response.send_str(self._queue.popleft())
+                    text = self._queue.popleft()
+                    self._is_sending = True
+                    async with asyncio.timeout(SEND_TIMEOUT_S + len(text) / SLOWEST_BYTES_A_SECOND):
+                        await self.response.send_str(text)
+                    self._is_sending = False
         except (ConnectionError, TimeoutError):
             self.close(Close.TOO_SLOW)
         await self.response.close(code=int(self._closing or Close.NORMAL))

@@ -8,9 +8,9 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from intercom.link.guessing import GuessLimits, NameLocks, SourceBudgets, source_of
 from intercom.routing.directory import Directory, Resident
 from intercom.routing.ids import ResidentId
-from intercom.web.guessing import GuessLimits, NameLocks, SourceBudgets
 from intercom.web.origin import is_same_origin
 from intercom.web.passwords import MAX_PASSWORD_CHARACTERS, PasswordVerifier
 from intercom.web.sessions import IDLE_LIFETIME_S, Login, LoginTable
@@ -60,7 +60,7 @@ class LoginPages:
             return web.json_response({"error": "Malformed request"}, status=400)
         resident = self._find(credentials.username)
         names = self._names if resident else self._strange_names
-        source = request.remote or ""
+        source = source_of(request.remote, request.headers.get("X-Forwarded-For"))
         wait_s = max(names.locked_for_s(credentials.username), self._sources.wait_s(source))
         if wait_s > 0 or self._verifier.is_full:
             return _too_many(max(wait_s, 1.0))

@@ -12,9 +12,9 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from intercom.link.guessing import GuessLimits
 from intercom.routing.directory import Directory
 from intercom.web.assets import Assets
-from intercom.web.guessing import GuessLimits
 from intercom.web.login import LoginPages
 from intercom.web.sessions import LoginTable
 from intercom.web.signaling import AppHub, SignalingPage

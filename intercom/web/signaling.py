@@ -68,6 +68,11 @@ class AppHub:
         self._leave(entry.connection, Close.TOO_SLOW)
         return False
 
+    def send_if_idle(self, device_id: DeviceId, message: Mapping[str, object]) -> bool:
+        """Queue a frame that may be left out, unless another one still waits."""
+        entry = self._online.get(device_id)
+        return entry is not None and entry.connection.is_idle and entry.connection.send(message)
+
     def directory_changed(self) -> None:
         """Drop the log-ins that the new directory does not carry; tell the others their doors."""
         directory = self._directory()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,11 +15,12 @@ from intercom.media.mux import MuxPort
 from intercom.media.webrtc import WebRtcFailure
 from intercom.routing import events as ev
 from intercom.routing.commands import DoorState, EndReason
+from intercom.routing.directory import PictureSource
 from intercom.routing.ids import DeviceId, LegId
 from intercom.routing.plan import AppTarget
 from intercom.trace import Trace
 from tests.adapters.sip_rig import HOST, facts_of, token
-from tests.fakes import ANNA, ANNA_APP, BO, BO_APP, FakeChannel, Posted, make_house
+from tests.fakes import ANNA, ANNA_APP, BO, BO_APP, PANEL, FakeChannel, Posted, make_house
 
 LEG = LegId("leg-1")
 DEVICE = ANNA_APP.device_id
@@ -296,3 +297,64 @@ async def test_what_is_told_to_a_leg_that_is_gone_is_passed_over():
         desk.legs.cancel(LEG, EndReason.FAULT)
 
         assert len(desk.channel.sent) == sent
+
+
+class FakePictures:
+    """Hands a picture on when a test says so."""
+
+    def __init__(self):
+        self.shows = {}
+
+    def follow(self, call_id, source, leg_id, show):
+        self.shows[leg_id] = show
+
+    def leave(self, call_id, leg_id):
+        self.shows.pop(leg_id, None)
+
+
+@contextlib.asynccontextmanager
+async def desk_with_pictures(*, picture):
+    house = make_house()
+    panel = replace(house.panels[PANEL], picture=picture)
+    call = facts_of(replace(house, panels={PANEL: panel}))
+    channel, posted, pictures = FakeChannel(DEVICE), Posted(), FakePictures()
+    async with MuxPort.open(HOST, 0, [HOST]) as mux:
+        trace = Trace(lambda: 0.0)
+        legs = AppLegs(
+            channel, mux, IDENTITY, token=token, trace=trace, post=posted, pictures=pictures
+        )
+        legs.ring(call, LEG, ANNA_APP)
+        yield Desk(legs, channel, posted, mux), pictures
+        legs.end(LEG, EndReason.SHUTTING_DOWN)
+        call.bridge.close()
+    assert pictures.shows == {}
+
+
+async def test_a_panel_without_a_picture_in_sip_shows_still_ones_until_the_leg_ends():
+    async with desk_with_pictures(picture=PictureSource("http://192.0.2.9/x")) as (desk, pictures):
+        pictures.shows[LEG]("SlBFRw==")
+        desk.legs.end(LEG, EndReason.VISITOR_LEFT)
+
+        (ring,) = desk.channel.of("ring")
+        assert (ring["has_picture"], ring["is_snapshot"]) == (True, True)
+        assert [each["jpeg"] for each in desk.channel.of("snapshot")] == ["SlBFRw=="]
+        assert desk.channel.of("snapshot")[0]["call"] == ring["call"]
+        assert pictures.shows == {}
+
+
+async def test_a_panel_without_any_picture_follows_none():
+    async with desk_with_pictures(picture=None) as (desk, pictures):
+        assert pictures.shows == {}
+        assert desk.channel.of("ring")[0]["is_snapshot"] is False
+
+
+async def test_an_app_that_is_gone_at_the_ring_follows_no_picture():
+    source = PictureSource("http://192.0.2.9/x")
+    async with desk_with_pictures(picture=source) as (desk, pictures):
+        desk.legs.end(LEG, EndReason.VISITOR_LEFT)
+        desk.channel.online.clear()
+        house = make_house()
+        panel = replace(house.panels[PANEL], picture=source)
+        desk.legs.ring(facts_of(replace(house, panels={PANEL: panel})), LEG, ANNA_APP)
+
+        assert pictures.shows == {}

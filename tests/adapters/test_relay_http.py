@@ -15,8 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from intercom.adapters import relay_http
 from intercom.adapters.relay_http import HttpRelayDriver
+from intercom.adapters.relay_http import driver as relay_http
 from intercom.errors import ConfigError
 from intercom.ports import RelayOutcome
 from intercom.routing.directory import HttpRelay, PanelLinkRelay

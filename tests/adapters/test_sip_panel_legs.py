@@ -191,6 +191,7 @@ async def test_an_unanswered_panel_is_refused_in_words_for_every_reason(reason):
     async with panel_and_router() as (panel, router):
         await pressed(panel, router)
         router.legs.end(router.leg, reason)
+        router.legs.end_farewells()
         failed = await panel.hear(InviteFailed)
 
         assert (failed.status, failed.reason) == _REFUSALS.get(reason, (480, "Ended"))

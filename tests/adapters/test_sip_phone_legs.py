@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from intercom.adapters.sip.phone_legs import ELSEWHERE, SipPhoneLegs
 from intercom.adapters.sip.resolve import Resolver
 from intercom.adapters.sip.transport import SipTransport
+from intercom.adapters.sip.trunks import Trunks
 from intercom.media.port import PortPool
 from intercom.ports import CallFacts
 from intercom.routing import events as ev
@@ -70,11 +71,13 @@ async def router_for(
 ) -> AsyncIterator[Router]:
     async with router_of(house) as transport:
         posted, call, guard = Posted(), facts_of(house), DialGuard(limits or DialLimits())
+        resolver = Resolver()
+        trunks = Trunks(transport, resolver, directory=lambda: house, caller_id=CALLER_ID)
         legs = SipPhoneLegs(
             transport,
             pool or PortPool(HOST),
-            Resolver(),
-            directory=lambda: house,
+            resolver,
+            trunks,
             token=transport.endpoint._core.token,
             caller_id=CALLER_ID,
             sip_host=HOST,
@@ -302,14 +305,15 @@ async def test_without_a_free_port_the_phone_fails_and_its_place_is_given_back()
         assert [line["event"] for line in logs] == ["media.ports_exhausted"]
 
 
-async def test_a_reached_dial_limit_is_no_route_and_holds_nothing():
+async def test_a_reached_dial_limit_is_told_as_one_alerted_and_holds_nothing():
     limits = DialLimits(at_once_per_panel=1)
     async with carrier_and_router(limits=limits) as (_, router):
         router.ring()
         with capture_logs() as logs:
             router.ring(leg_id=LegId("leg-2"))
 
-        assert router.failures == [LegFailure.NO_ROUTE]
+        assert router.failures == [LegFailure.LIMITED]
+        assert [line["event"] for line in logs] == ["trunk.limit_reached"]
         assert ANNA_NUMBER not in str(logs)
 
 
@@ -341,7 +345,7 @@ async def test_a_call_in_a_house_without_ipv4_has_brackets_in_its_identity():
             router.transport,
             PortPool(HOST),
             Resolver(),
-            directory=lambda: make_house(trunks=(trunk_at(carrier),)),
+            router.legs._trunks,
             token=router.transport.endpoint._core.token,
             caller_id=CALLER_ID,
             sip_host="2001:db8::1",

@@ -75,7 +75,7 @@ async def test_slow_datagrams_let_other_work_have_its_turn():
         transport.endpoint.receive_datagram = handle_slowly
         for number in range(10):
             panel.sip._transport.sendto(b"%d" % number, (HOST, transport.port))
-        transport._readable()
+        transport._udp[0].read()
 
         assert handled == [b"0"]
 

@@ -62,7 +62,9 @@ class Service:
 async def service(tmp_path, monkeypatch):
     monkeypatch.setenv("INTERCOM_STATE_DIR", str(tmp_path))
     service = Service()
-    handlers = ControlHandlers(service.trace, service.relay_test, service.reload, service.status)
+    handlers = ControlHandlers(
+        service.trace, service.relay_test, service.reload, service.status, unlock=lambda: 3
+    )
     async with control_server(tmp_path / "control.sock", handlers):
         yield service
 
@@ -230,6 +232,13 @@ async def test_reload_says_what_changed_and_sends_an_absolute_path(service, tmp_
 
     assert done.stdout == 'added resident "kari"\n'
     assert service.loaded == [None, Path.cwd() / "other.toml"]
+
+
+async def test_unlock_says_how_many_sources_were_shut_out(service):
+    done = await asyncio.to_thread(run, "unlock")
+
+    assert done.exit_code == ExitCode.DONE
+    assert done.stdout == "Unlocked: 3 sources, and every SIP user.\n"
 
 
 async def test_status_says_what_runs(service):

@@ -74,6 +74,8 @@ class House:
     panel_address: str = ""
     """From where the panel may call without a password; empty: only with one."""
     early: str = "183"
+    relay: str = ""
+    """The door's relay as TOML; empty: the `Door` that counts."""
     has_app: bool = False
     numbers: tuple[str, ...] = ()
     """One resident each, in this order."""
@@ -96,7 +98,7 @@ class House:
             (
                 _table("property", name="House", kind="residential", address="A", language="en"),
                 _table("[door]", id="main", name="Main entrance")
-                + f'relay = {{ driver = "http", url = "{door_url}" }}\n',
+                + f"relay = {self.relay or _http_relay(door_url)}\n",
                 _table("[panel]", id=PANEL, door="main", **self._panel())
                 + f'buttons = {{ "{BUTTON}" = "bell" }}\n'
                 + f'profile = {{ early = "{self.early}", ring_limit_s = 60 }}\n',
@@ -121,7 +123,8 @@ class House:
         return _table("[resident]", **fields)
 
     def _trunks(self) -> str:
-        own = {"username": TRUNK_USER, "password": TRUNK_PASSWORD, "caller_ids": [CALLER_ID]}
+        own: dict[str, object] = {"username": TRUNK_USER, "password": TRUNK_PASSWORD}
+        own |= {"caller_ids": [CALLER_ID], "probe": False}  # sipp takes OPTIONS for a broken call
         places = [place for place in (self.trunk, self.second_trunk) if place is not None]
         return "\n".join(
             _table("[trunk]", id=f"carrier-{index}", address=f"{host}:{port}", **own)
@@ -204,6 +207,10 @@ async def panel_of(router: Router, folder: Path) -> AsyncIterator[Box]:
     ) as panel:
         await panel.reaches("/api/state", is_registered=True)
         yield panel
+
+
+def _http_relay(url: str) -> str:
+    return f'{{ driver = "http", url = "{url}" }}'
 
 
 def _table(header: str, **fields: object) -> str:

@@ -59,10 +59,12 @@ class Sipp(ChildProcess):
         username: str = "",
         password: str = "",
         media_port: int = 0,
+        is_tcp: bool = False,
+        **keys: str,
     ) -> None:
         """With `remote` it calls there; without, it waits to be called at `address`.
 
-        `service` is the user part that it calls; `caller` its own.
+        `service` is the user part that it calls; `caller` its own; `keys` are words of its scenario.
         """
         super().__init__(folder, f"sipp-{scenario}-{secrets.token_hex(3)}")
         scenario_file = SCENARIOS / f"{scenario}.xml"
@@ -70,6 +72,7 @@ class Sipp(ChildProcess):
             needs_root("sipp plays a pcap through a raw socket, which")
         self.host = host
         self.port = free_port(host)
+        self._is_bound_later = is_tcp
         self._errors = self.log.with_suffix(".errors")
         self._messages = self.log.with_suffix(".messages")
         self._command = [
@@ -81,6 +84,8 @@ class Sipp(ChildProcess):
             *("-trace_err", "-error_file", str(self._errors)),
             *("-trace_msg", "-message_file", str(self._messages)),
             *("-key", "caller", caller),
+            *(word for name, value in keys.items() for word in ("-key", name, value)),
+            *(("-t", "t1") if is_tcp else ()),
         ]
         if remote is not None:
             self._command += ["-s", service, "-au", username, "-ap", password]
@@ -93,7 +98,8 @@ class Sipp(ChildProcess):
 
     async def __aenter__(self) -> Self:
         await self.spawn(*self._command, cwd=self.folder)
-        await until(lambda: is_bound(self.address) or not self.is_running)
+        if not self._is_bound_later:
+            await until(lambda: is_bound(self.address) or not self.is_running)
         return self
 
     def errors(self) -> str:
@@ -121,20 +127,23 @@ class Baresip(ChildProcess):
         has_video: bool = True,
         tone_hz: int = 440,
         audio_codec: str = "PCMA",
+        media_encryption: str = "",
     ) -> None:
-        """Listen at `sip_port` of the namespace's guest address; `is_answering`: pick up by itself."""
+        """Encrypt as "srtp" (RTP/AVP with keys) or "srtp-mand" (RTP/SAVP). Listen at `sip_port` of the namespace's guest address; `is_answering`: pick up by itself."""
         super().__init__(folder, f"baresip-{username}-{secrets.token_hex(3)}")
         self._namespace = namespace
         self._home = self.log.with_suffix("")
         self._tone_hz = tone_hz
         self._has_video = has_video
+        self._is_encrypting = bool(media_encryption)
         self.sip_port = 20_000 + 4 * secrets.randbelow(2_500)
         self._control_port = self.sip_port + 2  # the next is its TLS
         video = "video_codecs=H264" if has_video else "video_codecs="
         self._account = (
             f"<sip:{username}@{server[0]}:{server[1]};transport=udp>;auth_pass={password}"
             f";regint={60 if is_registering else 0};audio_codecs={audio_codec};{video}"
-            f";answermode={'auto' if is_answering else 'manual'}\n"
+            f";answermode={'auto' if is_answering else 'manual'}"
+            f"{';mediaenc=' + media_encryption if media_encryption else ''}\n"
         )
         self._control: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self.events: list[Mapping[str, object]] = []
@@ -230,6 +239,7 @@ class Baresip(ChildProcess):
         write_tone(self._home / "talk.wav", self._tone_hz)
         modules = ["stdio", "ctrl_tcp", "g711", "aufile", "aubridge", "sndfile", "uuid", "account"]
         modules += ["menu", *(["avcodec", "fakevideo"] if self._has_video else [])]
+        modules += ["srtp"] if self._is_encrypting else []
         lines = [
             "poll_method epoll",
             f"sip_listen {self._namespace.guest}:{self.sip_port}",

@@ -187,7 +187,7 @@ async def test_with_no_trunk_alive_the_panel_is_told_that_nobody_can_be_reached(
         ended = await at.ended()
 
     assert (ended["status"], ended["reason"]) == (480, "Nobody can be reached")
-    assert time.monotonic() - pressed_at < 6.0
+    assert time.monotonic() - pressed_at < 8.0  # 3.9 s for the trunk, 2.3 s for the words
 
 
 async def test_digits_before_the_answer_open_nothing(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def call_key(call: Call, now: float) -> tuple[object, ...]:
         len(call._stages),
         sum(len(stage.targets) for stage in call._stages),
         (call._is_phone_stage, round(call._stage_left_s, 3), call._spare_s, call._declined),
-        (call._is_panel_answered, call._is_anybody_reached, call._has_talked),
+        (call._is_panel_answered, call._is_anybody_reached, call._is_limited, call._has_talked),
     )
 
 

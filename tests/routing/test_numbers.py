@@ -2,7 +2,15 @@
 
 import pytest
 
-from intercom.routing.numbers import DialPolicy, country_prefix, is_e164
+from intercom.routing.numbers import (
+    REFUSED_PREFIXES,
+    DialPolicy,
+    country_prefix,
+    is_e164,
+    objection_to_writing,
+    region_of,
+    to_e164,
+)
 
 
 @pytest.mark.parametrize("text", ["+4790012345", "+12025550123", "+883510012345678"])
@@ -49,3 +57,65 @@ def test_only_allowed_countries_are_dialled():
 
 def test_a_policy_that_allows_nothing_dials_nothing():
     assert DialPolicy(allowed_prefixes=()).objection_to("+4790012345") is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["90012345", "900 12 345", "+47 900 12 345", "0047 90012345", "+47-900-12-345"]
+)
+def test_a_number_is_read_as_people_of_the_country_write_it(text):
+    assert objection_to_writing(text, "NO") is None
+    assert to_e164(text, "NO") == "+4790012345"
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("112", "emergency"),
+        ("02800", "short"),
+        ("1881", "short"),
+        ("call me", "no telephone number"),
+        ("+47900123\N{ARABIC-INDIC DIGIT FOUR}5", "no telephone number"),
+    ],
+)
+def test_what_only_a_telephone_of_the_country_could_call_is_refused_in_words(text, word):
+    assert word in str(objection_to_writing(text, "NO"))
+
+
+def test_a_national_number_without_a_country_is_refused_in_words():
+    assert "begin it with +" in str(objection_to_writing("900 12 345", None))
+    assert objection_to_writing("+47 900 12 345", None) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "word"),
+    [
+        ("+4782012345", "premium"),
+        ("+4781000000", "shared-cost"),
+        ("+4780012345", "freephone"),
+        ("+4781512345", "company"),
+        ("+4788012345", "follow-me"),
+        ("+4759012345", "machines"),
+        ("+47580012345678", "machines"),
+        ("+447012345678", "follow-me"),
+        ("+448451234567", "premium"),
+        ("+870773123456", "satellite"),
+        ("+881612345678", "satellite"),
+        ("+88216123456", "machines"),
+        ("+883510012345", "machines"),
+        ("+80012345678", "freephone"),
+        ("+4711111111", "no such number"),
+        ("+9991234567", "no country"),
+    ],
+)
+def test_numbers_that_are_nobodys_telephone_are_refused_in_words(number, word):
+    assert word in str(DialPolicy(refused_prefixes=REFUSED_PREFIXES).objection_to(number))
+
+
+@pytest.mark.parametrize("number", ["+4790012345", "+4723506953", "+4785012345", "+46701234567"])
+def test_mobile_fixed_and_internet_telephones_are_called(number):
+    assert DialPolicy().objection_to(number) is None
+
+
+def test_a_caller_id_tells_its_country():
+    assert region_of("+4723506953") == "NO"
+    assert region_of("+88216123456") is None

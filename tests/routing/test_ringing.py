@@ -39,6 +39,7 @@ from tests.routing.scenes import (
     ANNA_APP,
     ANNA_PHONE,
     ANNA_TABLET,
+    APPS_THEN_PHONES,
     BO_APP,
     BO_PHONE,
     PANEL_LEG,
@@ -361,3 +362,21 @@ def test_the_service_can_end_a_call_from_outside_once():
 
 def test_a_ringing_leg_is_no_news():
     assert Play().at(1.0, LegRinging(leg(1))) == []
+
+
+def test_a_limit_that_stopped_every_phone_is_what_the_visitor_is_told():
+    play = Play(PHONES_ONLY)
+
+    play.at(0.1, LegFailed(leg(1), LegFailure.LIMITED))
+    commands = play.at(0.2, LegFailed(leg(2), LegFailure.UNREACHABLE))
+
+    assert commands == closing(EndReason.TOO_MANY_CALLS)
+
+
+def test_a_limit_is_told_too_when_the_apps_rang_and_nobody_answered():
+    play = Play(APPS_THEN_PHONES)
+
+    play.at(11.0, LegFailed(leg(3), LegFailure.LIMITED), LegFailed(leg(4), LegFailure.LIMITED))
+    commands = play.wait_until(60.0)
+
+    assert EndPanel(EndReason.TOO_MANY_CALLS) in commands

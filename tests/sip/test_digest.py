@@ -164,7 +164,7 @@ def test_a_wrong_answer_is_refused(credentials, method, uri):
     guard = server()
     value = answer(guard.challenges(0.0)[0], credentials, method=method, uri=uri)
 
-    assert guard.check([value], "INVITE", URI, 1.0) == (Verdict.WRONG, "")
+    assert guard.check([value], "INVITE", URI, 1.0) == (Verdict.WRONG, credentials.username)
 
 
 def test_a_nonce_that_is_not_ours_or_of_another_algorithm_is_not_fresh():

@@ -7,9 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intercom.errors import RemoteProtocolError
-from intercom.sip import message, sdp
+from intercom.sip import headers, message, sdp, uri
 from intercom.sip.events import InviteReceived
+from intercom.sip.framing import PING, StreamFramer
 from intercom.sip.offer_answer import LocalMedia, make_answer, make_offer, read_answer
+from tests.fuzz.sdp_target import SdpTarget
+from tests.fuzz.sip_target import SipTarget
 from tests.sip import wire
 from tests.sip.wire import OFFER, bench, request, response
 
@@ -134,3 +137,72 @@ def test_the_endpoint_never_raises_on_responses_and_every_call_ends(datagrams):
 
     assert rig.endpoint._core.usages_by_tag == {}
     assert rig.endpoint._core.layer.size == 0
+
+
+READERS = [
+    headers.parse_via,
+    headers.parse_name_address,
+    headers.parse_params,
+    headers.parse_cseq,
+    headers.parse_auth,
+    headers.split_list,
+    headers.key_of,
+    uri.parse_uri,
+]
+VALUES = [
+    b"SIP/2.0/UDP [2001:db8::9]:5060;branch=z9hG4bKx;rport;received=192.0.2.9",
+    b'"a, \\"b\\"" <sip:a@b;lr?x=y>;tag=1;q="0,5", <sip:c>',
+    b"1 INVITE",
+    b'Digest realm="a,b", nonce="c\\"d", qop="auth,auth-int", stale=FALSE',
+    b"sips:%2B47:pw@[::1]:5061;transport=tls?a=b",
+    b"tel:+47-900.00.001;phone-context=+47",
+]
+
+
+@MANY
+@given(st.sampled_from(READERS), st.binary(max_size=80) | mutated(VALUES))
+def test_readers_of_single_values_raise_only_remote_protocol_error(reader, data):
+    for text in (data.decode("utf-8", "replace"), data.decode("latin-1")):
+        with contextlib.suppress(RemoteProtocolError):
+            reader(text)
+
+
+@MANY
+@given(
+    st.lists(mutated(SEEDS), min_size=1, max_size=3), st.lists(st.integers(0, 2_000), max_size=6)
+)
+def test_the_framer_gives_the_same_messages_in_whatever_pieces_they_come(datagrams, cuts):
+    data = b"".join(datagrams)
+    ends = [*sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    pieces = [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+    assert framed(pieces) == framed([data])
+
+
+def framed(pieces: list[bytes]) -> tuple[list[bytes], bool]:
+    """Cut a stream into messages; also say whether it broke."""
+    framer, messages = StreamFramer(), []
+    for piece in pieces:
+        try:
+            messages += [each for each in framer.receive(piece) if each != PING]
+        except RemoteProtocolError:
+            break
+    return messages, framer.is_broken
+
+
+@cache
+def targets() -> tuple[SipTarget, SdpTarget]:
+    """Make what `make fuzz` feeds a million times."""
+    return SipTarget(), SdpTarget()
+
+
+@MANY
+@given(mutated(SEEDS + targets()[0].seeds()))
+def test_an_endpoint_amid_calls_takes_anything_over_udp_and_tcp(data):
+    targets()[0].feed(data)
+
+
+@FEW
+@given(mutated(targets()[1].seeds()))
+def test_every_reader_of_sdp_takes_anything(data):
+    targets()[1].feed(data)

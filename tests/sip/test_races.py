@@ -16,7 +16,7 @@ from intercom.sip.events import (
 )
 from tests.loopback import Loopback
 from tests.sip import wire
-from tests.sip.wire import OFFER, bench, header, request, response
+from tests.sip.wire import NEW_OFFER, OFFER, bench, header, request, response
 
 
 def test_cancel_waits_for_a_provisional():
@@ -252,7 +252,7 @@ def test_a_refused_reinvite_leaves_the_dialog_as_it_was():
         b.endpoint.respond(incoming, net.now, 488) if isinstance(event, ReinviteReceived) else None
     )
 
-    a.endpoint.reinvite(dialog, net.now, OFFER)
+    a.endpoint.reinvite(dialog, net.now, NEW_OFFER)
     net.run(1.0)
     a.endpoint.hang_up(dialog, net.now)
     net.run(1.0)

@@ -283,5 +283,5 @@ def test_the_registrar_of_a_carrier_may_grant_less():
 
     rig.take(response(rig.last, 200, extra=f"Contact: {contact};expires=60\r\nExpires: 3600\r\n"))
 
-    assert rig.wait(47.9) == []
+    assert "REGISTER" not in rig.wait(47.9)
     assert rig.wait(0.2) == ["REGISTER"]

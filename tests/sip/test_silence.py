@@ -2,6 +2,7 @@
 
 import pytest
 
+from intercom.sip.digest import Credentials
 from intercom.sip.events import InviteFailed
 from tests.sip.wire import OFFER, bench, response
 
@@ -61,5 +62,19 @@ def test_cancelling_in_the_silence_still_ends_in_one_failure():
     peer.endpoint.cancel(dialog, peer.now)
 
     peer.wait(60.0)
+
+    assert [type(event) for event in peer.events] == [InviteFailed]
+
+
+def test_a_peer_that_challenged_was_not_silent_and_has_its_time_again():
+    peer = bench()
+    peer.call(silence_s=SILENCE_S, credentials=Credentials("u", "p"))
+    peer.wait(SILENCE_S - 0.2)
+    challenge = 'WWW-Authenticate: Digest realm="r", nonce="n"\r\n'
+    peer.take(response(peer.last, 401, extra=challenge))
+
+    peer.wait(SILENCE_S - 0.2)
+    assert peer.events == []
+    peer.wait(1.0)
 
     assert [type(event) for event in peer.events] == [InviteFailed]

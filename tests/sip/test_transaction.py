@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from intercom.sip.address import Address, Datagram
+from intercom.sip.address import Address, Datagram, Transport
 from intercom.sip.draft import RequestDraft
 from intercom.sip.message import Response, parse
 from intercom.sip.timer import Timed, TimerQueue
@@ -40,6 +40,7 @@ class Rig:
     outbox: list[Datagram] = field(default_factory=list)
     table: dict = field(default_factory=dict)
     user: User = field(default_factory=User)
+    peer: Address = PEER
 
     def client(self, method="INVITE"):
         draft = RequestDraft(
@@ -54,12 +55,13 @@ class Rig:
             routes=("<sip:192.0.2.9;lr>",),
         )
         kind = InviteClientTransaction if method == "INVITE" else NonInviteClientTransaction
-        machine = kind(draft, PEER, self.user, self.outbox, self.table)
+        data = draft.to_bytes()
+        machine = kind(draft, data, self.peer, self.user, outbox=self.outbox, table=self.table)
         machine.start(0.0)
         return machine
 
     def server(self, kind):
-        return kind(("z9hG4bKx", "h", "X"), PEER, self.outbox, self.table)
+        return kind(("z9hG4bKx", "h", "X"), self.peer, self.outbox, self.table)
 
     def run(self, machine: Timed, until: float) -> list[float]:
         """Run the timers; return the times at which something was sent."""
@@ -310,3 +312,68 @@ def test_a_stopped_alarm_never_rings():
     assert queue.next_at() is None
     queue.run(2.0)
     assert rung == []
+
+
+# Over a stream (RFC 3261 §17: timers A, E and G are not started; D, I, J and K are zero)
+
+
+def stream_rig():
+    return Rig(peer=Address("192.0.2.9", 5060, Transport.TCP))
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_over_a_stream_a_request_is_sent_once_and_fails_after_64_t1(method):
+    rig = stream_rig()
+    machine = rig.client(method)
+
+    assert rig.run(machine, 31.9) == []
+    assert len(rig.outbox) == 1
+    assert rig.run(machine, 32.0) == []
+    assert rig.user.failures == [408]
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_over_a_stream_timers_d_and_k_are_zero(method):
+    rig = stream_rig()
+    machine = rig.client(method)
+
+    machine.receive_response(response(486), 0.1)
+
+    assert rig.user.statuses == [486]
+    assert machine.state is State.TERMINATED
+    assert rig.table == {}
+    assert len(rig.outbox) == (2 if method == "INVITE" else 1)  # the ACK
+
+
+def test_over_a_stream_timer_m_still_hands_a_repeated_2xx_on():
+    rig = stream_rig()
+    machine = rig.client()
+
+    machine.receive_response(response(200), 0.1)
+    machine.receive_response(response(200), 0.6)
+
+    assert rig.user.statuses == [200, 200]
+    assert machine.deadline_at == 32.1
+
+
+def test_over_a_stream_a_refusal_is_sent_once_and_timers_h_and_i_end_it():
+    rig = stream_rig()
+    machine = rig.server(InviteServerTransaction)
+
+    machine.respond(486, b"486", 0.0)
+
+    assert rig.run(machine, 31.9) == []
+    assert len(rig.outbox) == 1
+    assert machine.deadline_at == 32.0
+    machine.receive_ack(31.0)
+    assert machine.state is State.TERMINATED
+
+
+def test_over_a_stream_timer_j_is_zero():
+    rig = stream_rig()
+    machine = rig.server(NonInviteServerTransaction)
+
+    machine.respond(200, b"200", 0.0)
+
+    assert machine.state is State.TERMINATED
+    assert rig.table == {}

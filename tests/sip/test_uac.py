@@ -13,7 +13,7 @@ from intercom.sip.events import (
     ReinviteReceived,
 )
 from tests.sip import wire
-from tests.sip.wire import OFFER, answered, bench, header, response
+from tests.sip.wire import NEW_OFFER, OFFER, answered, bench, header, response
 
 
 def test_an_invite_carries_what_rfc_3261_asks_for():
@@ -230,7 +230,7 @@ def test_an_info_replayed_with_a_new_branch_is_refused():
 def test_a_reinvite_of_the_callee_is_told_answered_and_acknowledged():
     rig = bench()
     dialog = answered(rig)
-    again = bye_from_peer(rig.sent[0], method="INVITE", body=OFFER)
+    again = bye_from_peer(rig.sent[0], method="INVITE", body=NEW_OFFER)
 
     assert rig.take(again) == ["100"]
     rig.endpoint.respond(dialog, rig.now, 200, body=OFFER)
@@ -239,13 +239,13 @@ def test_a_reinvite_of_the_callee_is_told_answered_and_acknowledged():
     rig.take(bye_from_peer(rig.sent[0], method="ACK", branch="z9hG4bKa"))
 
     assert rig.wait(40.0) == []
-    assert rig.events[1:] == [ReinviteReceived(dialog, OFFER)]
+    assert rig.events[1:] == [ReinviteReceived(dialog, NEW_OFFER)]
 
 
 def test_hanging_up_before_the_ack_of_a_reinvite_does_not_wait():
     rig = bench()
     dialog = answered(rig)
-    rig.take(bye_from_peer(rig.sent[0], method="INVITE", body=OFFER))
+    rig.take(bye_from_peer(rig.sent[0], method="INVITE", body=NEW_OFFER))
     rig.endpoint.respond(dialog, rig.now, 200, body=OFFER)
 
     rig.endpoint.hang_up(dialog, rig.now)

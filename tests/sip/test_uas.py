@@ -241,8 +241,8 @@ def test_a_bad_invite_is_refused_without_a_trace(change, status):
 def test_420_lists_all_that_is_not_supported_and_415_what_is():
     rig = bench()
 
-    rig.take(request("INVITE", extra="Require: 100rel, foo\r\nRequire: bar\r\n"))
-    assert header(rig.last, "Unsupported") == "100rel, foo, bar"
+    rig.take(request("INVITE", extra="Require: 100rel, foo\r\nRequire: timer, bar\r\n"))
+    assert header(rig.last, "Unsupported") == "foo, bar"
     rig.take(request("INVITE", body=b"x", extra="Content-Type: text/plain\r\n"))
     assert header(rig.last, "Accept") == "application/sdp"
 
@@ -254,7 +254,7 @@ def test_a_full_endpoint_says_503():
     out = rig.take(request("INVITE", branch="z9hG4bKnew", call_id="call-2", body=OFFER))
 
     assert out == ["503"]
-    assert header(rig.last, "Retry-After") == "5"
+    assert 5 <= int(header(rig.last, "Retry-After")) <= 10
 
 
 def test_answering_what_has_ended_is_ignored():
@@ -275,7 +275,7 @@ def test_a_keep_alive_is_ignored():
 
     assert rig.take(b"\r\n\r\n") == []
     assert rig.take(b"\0\0\0\0") == []
-    assert rig.endpoint.dropped == 0
+    assert rig.endpoint.counters.dropped_malformed == 0
 
 
 def test_an_rfc_2543_caller_without_branch_and_from_tag_can_call():

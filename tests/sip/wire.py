@@ -14,6 +14,8 @@ OFFER = (
     b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"
     b"m=audio 4000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
 )
+NEW_OFFER = OFFER.replace(b"o=- 1 1", b"o=- 1 2").replace(b"audio 4000", b"audio 4002")
+"""Changed, as in a re-INVITE that is more than a refresh."""
 
 
 def request(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import aiohttp
 
+from intercom.link.guessing import GuessLimits
 from intercom.routing.directory import (
     Button,
     Directory,
@@ -20,7 +21,6 @@ from intercom.routing.directory import (
 )
 from intercom.routing.ids import DeviceId, DoorbellId, DoorId, PanelId, PropertyId, ResidentId
 from intercom.routing.plan import AppTarget
-from intercom.web.guessing import GuessLimits
 from intercom.web.passwords import hash_password
 from intercom.web.server import WebConfig, make_app, serving
 from intercom.web.sessions import LoginTable

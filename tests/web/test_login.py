@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from intercom.link.guessing import GuessLimits, NameLocks, SourceBudgets, source_key
 from intercom.routing.ids import ResidentId
-from intercom.web.guessing import GuessLimits, NameLocks, SourceBudgets, source_key
 from tests.web.desk import ANNA, PASSWORD, Clock, Desk, browser_like, log_in, open_desk
 
 LIMITS = GuessLimits()

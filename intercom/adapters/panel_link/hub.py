@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import hashlib
 import hmac
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -12,9 +14,11 @@ from aiohttp import hdrs, web
 from nacl.signing import SigningKey
 
 from intercom.adapters.panel_link.connection import PanelConnection
+from intercom.adapters.panel_link.guesses import LinkGuesses
 from intercom.adapters.panel_link.order import COMMAND_LIFE_MS, OFFLINE, Order
 from intercom.adapters.panel_link.texts import text_of
 from intercom.errors import LocalProtocolError
+from intercom.link.guessing import source_of
 from intercom.link.messages import (
     MAX_MESSAGE_BYTES,
     CallState,
@@ -52,9 +56,16 @@ class PanelLinkHub:
     It is the switchboard's `RelayDriver` for panel-link relays, and its `PanelScreens`.
     """
 
-    def __init__(self, *, key: SigningKey, directory: Callable[[], Directory]) -> None:
+    def __init__(
+        self,
+        *,
+        key: SigningKey,
+        directory: Callable[[], Directory],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._key = key
         self._directory = directory
+        self._guesses = LinkGuesses(clock)
         self._connections: dict[PanelId, PanelConnection] = {}
         self._relays: dict[PanelId, dict[int, RelayState]] = {}
         self._shown: dict[PanelId, CallState] = {}
@@ -97,6 +108,14 @@ class PanelLinkHub:
         """Close every connection; the panels dial again."""
         for connection in self._connections.values():
             connection.close()
+
+    def locked_count(self) -> int:
+        """Count the panels and sources that are locked for guessing."""
+        return self._guesses.locked_count()
+
+    def unlock(self) -> int:
+        """Let everybody try again; tell how many were locked."""
+        return self._guesses.lift_all()
 
     def directory_changed(self) -> None:
         """Cut off panels that were removed or whose password was changed."""
@@ -147,11 +166,22 @@ class PanelLinkHub:
             connection.send(message)
 
     def _authenticate(self, request: web.Request) -> PanelId | None:
-        user, given = _basic_login(request.headers.get(hdrs.AUTHORIZATION, ""))
+        header = request.headers.get(hdrs.AUTHORIZATION)
+        if header is None:
+            return None
+        user, given = _basic_login(header)
+        source = source_of(request.remote, request.headers.get(hdrs.X_FORWARDED_FOR))
         password = self._password_of(PanelId(user))
-        # Compared in any case, so that an unknown panel takes as long as a wrong password.
-        is_same = hmac.compare_digest(given, (password or "").encode())
-        return PanelId(user) if is_same and password else None
+        is_panel = bool(password)
+        may_try = self._guesses.may_try(user, source, is_panel=is_panel)
+        # Compared in any case, by digests of one length: an unknown panel takes as long.
+        is_same = hmac.compare_digest(_digest(given), _digest((password or "").encode()))
+        if is_same and is_panel and may_try:
+            self._guesses.succeed(user, source)
+            return PanelId(user)
+        if self._guesses.fail(user, source, is_panel=is_panel) and is_panel:
+            log.warning("panel_link.locked")
+        return None
 
     def _password_of(self, panel_id: PanelId) -> str | None:
         panel = self._directory().panels.get(panel_id)
@@ -237,6 +267,10 @@ class PanelLinkHub:
         if panel is None or panel.property_id not in directory.properties:
             return ""
         return directory.properties[panel.property_id].language
+
+
+def _digest(secret: bytes) -> bytes:
+    return hashlib.sha256(secret).digest()
 
 
 def _basic_login(header: str) -> tuple[str, bytes]:

@@ -25,11 +25,16 @@ _TEXTS: dict[PanelState | EndReason, tuple[str, str]] = {
     EndReason.OTHER_BUTTON: ("Ringer en annen …", "Calling another name …"),
     EndReason.NOBODY_ANSWERED: ("Ingen svarer", "Nobody answers"),
     EndReason.NOBODY_REACHABLE: ("Ingen kan nås akkurat nå", "Nobody can be reached now"),
+    EndReason.TOO_MANY_CALLS: (
+        "For mange anrop akkurat nå. Prøv igjen om litt.",
+        "Too many calls right now. Try again soon.",
+    ),
     EndReason.NO_SUCH_BUTTON: ("Ukjent navn", "No such name here"),
     EndReason.RESIDENT_HUNG_UP: ("Samtalen er slutt", "The call has ended"),
     EndReason.NOT_ACCEPTED: ("Ingen svarer", "Nobody answers"),
     EndReason.DOOR_OPENED: ("Velkommen inn", "Welcome in"),
     EndReason.TIME_LIMIT: ("Tiden er ute. Ring igjen.", "The time is up. Ring again."),
+    EndReason.MEDIA_LOST: ("Forbindelsen ble brutt. Ring igjen.", "Connection lost. Ring again."),
     EndReason.IN_USE: (
         "Opptatt i en samtale. Vent litt.",
         "In use by another call. Please wait.",

@@ -1,13 +1,23 @@
 """Residents' phone legs: an ordinary phone over a trunk, or a SIP phone at a fixed address."""
 
+import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 import structlog
 
+from intercom.adapters.sip.carriers import identify
+from intercom.adapters.sip.media_place import MediaPlace, MediaPlaces
+from intercom.adapters.sip.outcomes import (
+    FAILURES,
+    NEXT_TRUNK,
+    TRUNK_REMEDIES,
+    UNREACHABLE_REMEDY,
+)
 from intercom.adapters.sip.resolve import Resolver
 from intercom.adapters.sip.transport import SipTransport
+from intercom.adapters.sip.trunks import SILENCE_S, Trunks, Way, credentials_of
 from intercom.errors import LocalProtocolError, MediaError, RemoteProtocolError
 from intercom.media.dtmf import parse_info
 from intercom.media.plain import PlainLeg
@@ -16,11 +26,12 @@ from intercom.ports import CallFacts
 from intercom.routing import events as ev
 from intercom.routing.commands import DoorState, EndReason
 from intercom.routing.dial_guard import DialGuard
-from intercom.routing.directory import Directory, Trunk
 from intercom.routing.events import LegFailure
 from intercom.routing.ids import LegId
 from intercom.routing.plan import PhoneTarget, SipPhoneTarget, Target
-from intercom.sip.address import Address, bracketed
+from intercom.sip.address import Address, Transport, bracketed
+from intercom.sip.agreement import Srtp
+from intercom.sip.description import Description
 from intercom.sip.endpoint import Credentials
 from intercom.sip.events import (
     DialogEnded,
@@ -29,68 +40,22 @@ from intercom.sip.events import (
     InviteAnswered,
     InviteFailed,
     InviteProgressed,
+    OfferAnswered,
     ReinviteReceived,
     SipEvent,
 )
-from intercom.sip.offer_answer import (
-    Law,
-    LocalMedia,
-    make_answer,
-    make_offer,
-    read_answer,
-)
+from intercom.sip.offer_answer import Law, LocalMedia
 
 log = structlog.get_logger()
 
-_FAILURES: dict[int, LegFailure] = {
-    401: LegFailure.REFUSED,
-    403: LegFailure.REFUSED,
-    404: LegFailure.NO_ROUTE,
-    407: LegFailure.REFUSED,
-    408: LegFailure.UNREACHABLE,
-    480: LegFailure.NO_ANSWER,
-    484: LegFailure.NO_ROUTE,
-    486: LegFailure.BUSY,
-    487: LegFailure.CANCELLED,
-    488: LegFailure.REFUSED,
-    600: LegFailure.BUSY,
-    603: LegFailure.DECLINED,
-    604: LegFailure.NO_ROUTE,
-}
+Networks = Sequence[IPv4Network | IPv6Network]
+
 _PORTS = "widen INTERCOM_RTP_PORT_FIRST … INTERCOM_RTP_PORT_LAST"
-_TRUNK_REMEDIES: dict[int, str] = {
-    401: "the trunk's user name or password is wrong: correct [[trunk]] in the building file",
-    403: "the carrier forbids this call: ask it to allow your caller ID and this address",
-    407: "the trunk's user name or password is wrong: correct [[trunk]] in the building file",
-    488: "the carrier takes none of our codecs: ask it for G.711 (PCMA or PCMU)",
-}
-
-
-_SILENCE_S = 4.0
-"""A trunk or phone that says nothing at all for so long, not even 100, is down."""
-
 
 ELSEWHERE = "Call completed elsewhere"
 """Then a phone shows no missed call (RFC 3326 §3.1). A carrier is told of no other reason: whether a
 door was opened is not for it to know (requirement A12)."""
 _TAKEN_ELSEWHERE = {EndReason.ANSWERED_ELSEWHERE, EndReason.OPENED_ELSEWHERE}
-
-
-@dataclass(slots=True)
-class _PhoneLeg:
-    leg_id: LegId
-    call: CallFacts
-    media: PlainLeg
-    offer: bytes
-    local: LocalMedia
-    is_trunk: bool
-    later: list["_Destination"]
-    """The trunks to try if those before are down."""
-    source_host: str = ""
-    dialog: DialogId | None = None
-    has_rung: bool = False
-    """The trunk works: what fails from now on is the phone's own, and it is not rung by another."""
-    is_answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +65,34 @@ class _Destination:
     from_uri: str
     headers: tuple[tuple[str, str], ...] = ()
     credentials: Credentials | None = None
+    way: Way | None = None
+    """None: a SIP phone, no trunk."""
+
+
+@dataclass(slots=True)
+class _PhoneLeg:
+    leg_id: LegId
+    call: CallFacts
+    media: PlainLeg
+    later: list[_Destination]
+    """The ways to try if those before are down."""
+    silence_s: float
+    """How long each of them but the last may say nothing at all."""
+    description: Description
+    """What is offered over the way that is tried now."""
+    way: Way | None = None
+    media_host: str = ""
+    """What SDP says of our own sound: of the first way's IP family."""
+    source_host: str = ""
+    dialog: DialogId | None = None
+    has_rung: bool = False
+    """The trunk works: what fails from now on is the phone's own, and it is not rung by another."""
+    is_answered: bool = False
+    ring_limit: asyncio.TimerHandle | None = field(default=None)
+
+    @property
+    def is_trunk(self) -> bool:
+        return self.way is not None
 
 
 class SipPhoneLegs:
@@ -110,24 +103,24 @@ class SipPhoneLegs:
         transport: SipTransport,
         ports: PortPool,
         resolver: Resolver,
+        trunks: Trunks,
         *,
-        directory: Callable[[], Directory],
         token: Callable[[int], str],
         caller_id: str,
         sip_host: str,
         media_host: str,
-        media_networks: Sequence[IPv4Network | IPv6Network],
+        media_networks: Networks,
         guard: DialGuard,
         post: Callable[[LegId, ev.Event], None],
+        other_media: MediaPlace | None = None,
     ) -> None:
         self._transport = transport
-        self._ports = ports
+        self._places = MediaPlaces(MediaPlace(ports, media_host), other_media)
         self._resolver = resolver
-        self._directory = directory
+        self._trunks = trunks
         self._token = token
         self._caller_id = caller_id
         self._sip_host = bracketed(sip_host)
-        self._media_host = media_host
         self._media_networks = media_networks
         self._guard = guard
         self._post = post
@@ -138,34 +131,24 @@ class SipPhoneLegs:
     def ring(self, call: CallFacts, leg_id: LegId, target: Target) -> None:
         """Invite the phone; ends in LegAnswered or LegFailed."""
         destinations = self._destinations_of(target)
-        if not destinations or not self._is_affordable(call, leg_id, target):
+        if not destinations:
             self._post(leg_id, ev.LegFailed(leg_id, LegFailure.NO_ROUTE))
             return
+        if not self._is_affordable(call, leg_id, target):
+            self._post(leg_id, ev.LegFailed(leg_id, LegFailure.LIMITED))
+            return
+        place = self._places.toward(destinations[0].address.host)
         try:
-            media = PlainLeg.open(leg_id, self._ports, with_video=False)
+            media = PlainLeg.open(leg_id, place.ports, with_video=False)
         except MediaError:
             log.exception("media.ports_exhausted", remedy=_PORTS)
             self._guard.end(leg_id)
             self._post(leg_id, ev.LegFailed(leg_id, LegFailure.UNREACHABLE))
             return
-        local = LocalMedia(
-            host=self._media_host,
-            audio_port=media.audio_port,
-            audio_rtcp_port=media.audio_rtcp_port,
-            video_port=None,
-            video_rtcp_port=None,
-            laws=_laws_like(call.law),
-            session_id=int(self._token(8), 16),
-        )
-        leg = _PhoneLeg(
-            leg_id,
-            call,
-            media,
-            make_offer(local),
-            local,
-            is_trunk=isinstance(target, PhoneTarget),
-            later=destinations,
-        )
+        silence_s = SILENCE_S / max(len(destinations) - 1, 1)
+        description = self._describe(place.host, call.law, media, None)
+        leg = _PhoneLeg(leg_id, call, media, destinations, silence_s, description)
+        leg.media_host = place.host
         self._legs[leg_id] = leg
         try:
             self._invite(leg)
@@ -182,18 +165,45 @@ class SipPhoneLegs:
         """Invite the phone over the first way that was not tried yet."""
         destination = leg.later.pop(0)
         leg.source_host = destination.address.host
+        leg.way = destination.way
+        leg.description = self._describe(leg.media_host, leg.call.law, leg.media, leg.way)
         leg.dialog = self._transport.endpoint.invite(
             self._transport.now,
             target=destination.target_uri,
             destination=destination.address,
             from_uri=destination.from_uri,
             from_display="" if leg.is_trunk else leg.call.door.name,
-            body=leg.offer,
+            body=leg.description.offer(),
             credentials=destination.credentials,
             headers=destination.headers,
-            silence_s=_SILENCE_S,
+            silence_s=leg.silence_s if leg.later else SILENCE_S,
         )
-        self._transport.follow(leg.dialog, lambda event: self._dialog_event(leg, event))
+        self._transport.follow(
+            leg.dialog,
+            lambda event: self._dialog_event(leg, event),
+            leg_id=leg.leg_id,
+            label=f"trunk {leg.way.trunk.trunk_id}" if leg.way is not None else "SIP phone",
+        )
+
+    def _describe(self, host: str, law: Law, media: PlainLeg, way: Way | None) -> Description:
+        """Prepare what is said of our sound, with new keys for each way where it has any."""
+        srtp = Srtp.OFF
+        if way is not None:
+            is_secure = way.address.transport is Transport.TLS
+            policy = Srtp(way.trunk.encryption.value)
+            srtp = policy.toward_trunk(is_signalling_secure=is_secure)
+        local = LocalMedia(
+            host=host,
+            audio_port=media.audio_port,
+            audio_rtcp_port=media.audio_rtcp_port,
+            video_port=None,
+            video_rtcp_port=None,
+            laws=_laws_like(law),
+            session_id=int(self._token(8), 16),
+            srtp=srtp,
+            keys=media.keys if srtp is Srtp.OFF else media.draw_keys(),
+        )
+        return Description(local)
 
     def quiet(self, leg_id: LegId) -> None:
         """Do nothing: a phone's ringing cannot be softened."""
@@ -224,72 +234,117 @@ class SipPhoneLegs:
     def _dialog_event(self, leg: _PhoneLeg, event: SipEvent) -> None:
         match event:
             case InviteProgressed():
-                leg.has_rung = True
-                # A carrier's announcements before the answer are never bridged (requirement B4).
-                self._post(leg.leg_id, ev.LegRinging(leg.leg_id))
+                self._progressed(leg)
             case InviteAnswered(body=body):
                 self._answered(leg, body)
-            case InviteFailed(status=status):
-                self._failed(leg, status)
+            case InviteFailed():
+                self._failed(leg, event)
             case DialogEnded():
                 self._drop(leg)
                 self._post(leg.leg_id, ev.LegEnded(leg.leg_id))
-            case InfoReceived(content_type=content_type, body=body):
-                digit = parse_info(content_type, body) if leg.is_answered else None
-                if digit is not None:
-                    leg.call.bridge.digit_by_info(leg.leg_id, digit)
-            case ReinviteReceived(body=body):
-                self._renegotiate(leg, body)
+            case InfoReceived():
+                self._info(leg, event)
+            case ReinviteReceived() | OfferAnswered():
+                self._renegotiate(leg, event)
             case _:
                 pass
 
+    def _info(self, leg: _PhoneLeg, event: InfoReceived) -> None:
+        digit = parse_info(event.content_type, event.body) if leg.is_answered else None
+        if digit is not None:
+            leg.call.bridge.digit_by_info(leg.leg_id, digit)
+
+    def _progressed(self, leg: _PhoneLeg) -> None:
+        """Note that it rings; a carrier's announcements before the answer are never bridged (B4)."""
+        leg.has_rung = True
+        if leg.way is not None:
+            self._trunks.note(leg.way, is_alive=True)
+            limit_s = leg.way.trunk.ring_s
+            if limit_s is not None and leg.ring_limit is None:
+                loop = asyncio.get_running_loop()
+                leg.ring_limit = loop.call_later(limit_s, self._give_up, leg)
+        self._post(leg.leg_id, ev.LegRinging(leg.leg_id))
+
+    def _give_up(self, leg: _PhoneLeg) -> None:
+        """End a phone that rang as long as its trunk may."""
+        self.end(leg.leg_id, EndReason.STAGE_OVER)
+        self._post(leg.leg_id, ev.LegFailed(leg.leg_id, LegFailure.NO_ANSWER))
+
     def _answered(self, leg: _PhoneLeg, answer: bytes) -> None:
+        if leg.way is not None:
+            self._trunks.note(leg.way, is_alive=True)
         try:
-            negotiated = read_answer(leg.offer, answer)
+            negotiated = leg.description.read(answer)
         except RemoteProtocolError as error:
             log.warning("phone.answer_unusable", status=error.status_hint)
             self.end(leg.leg_id, EndReason.FAULT)
             self._post(leg.leg_id, ev.LegFailed(leg.leg_id, LegFailure.REFUSED))
             return
         leg.is_answered = True
-        leg.media.start(
-            negotiated,
-            signalling_host=leg.source_host,
-            media_networks=self._media_networks if leg.is_trunk else (),
-        )
+        if leg.ring_limit is not None:
+            leg.ring_limit.cancel()
+        own = leg.way.trunk.media_networks if leg.way is not None else ()
+        networks = (own or self._media_networks) if leg.is_trunk else ()
+        leg.media.start(negotiated, signalling_host=leg.source_host, media_networks=networks)
         leg.call.bridge.attach(leg.media, hears_visitor=False, is_phone=True)
         self._post(leg.leg_id, ev.LegAnswered(leg.leg_id))
 
-    def _failed(self, leg: _PhoneLeg, status: int) -> None:
+    def _failed(self, leg: _PhoneLeg, event: InviteFailed) -> None:
+        status = event.status
         default = LegFailure.UNREACHABLE if status >= 500 else LegFailure.REFUSED
-        failure = _FAILURES.get(status, default)
-        if leg.is_trunk and status in _TRUNK_REMEDIES:
-            log.error("trunk.refused", status=status, remedy=_TRUNK_REMEDIES[status])
-        elif leg.is_trunk and failure is LegFailure.UNREACHABLE:
-            log.error(
-                "trunk.unreachable", status=status, remedy="is the trunk's address right and up?"
-            )
-        is_down = failure is LegFailure.UNREACHABLE and not leg.has_rung
-        if is_down and leg.later and leg.dialog is not None:
+        failure = FAILURES.get(status, default)
+        if leg.way is not None:
+            self._note_failure(leg.way, event, failure)
+        is_down = failure is LegFailure.UNREACHABLE or status in NEXT_TRUNK
+        if is_down and not leg.has_rung and leg.later and leg.dialog is not None:
             self._transport.forget(leg.dialog)
             self._invite(leg)
             return
         self._drop(leg)
         self._post(leg.leg_id, ev.LegFailed(leg.leg_id, failure))
 
-    def _renegotiate(self, leg: _PhoneLeg, offer: bytes) -> None:
+    def _note_failure(self, way: Way, event: InviteFailed, failure: LegFailure) -> None:
+        """Learn whether the trunk is there at all, and alert whoever can mend it."""
+        self._trunks.note(way, is_alive=not event.is_local)
+        trunk_id = way.trunk.trunk_id
+        if event.status in TRUNK_REMEDIES:
+            remedy = TRUNK_REMEDIES[event.status]
+            log.error("trunk.refused", trunk_id=trunk_id, status=event.status, remedy=remedy)
+        elif failure is LegFailure.UNREACHABLE:
+            log.error(
+                "trunk.unreachable",
+                trunk_id=trunk_id,
+                status=event.status,
+                remedy=UNREACHABLE_REMEDY,
+            )
+
+    def _renegotiate(self, leg: _PhoneLeg, event: ReinviteReceived | OfferAnswered) -> None:
+        if isinstance(event, OfferAnswered):
+            self._offer_answered(leg, event.body)
+        else:
+            self._answer_offer(leg, event.body)
+
+    def _answer_offer(self, leg: _PhoneLeg, offer: bytes) -> None:
         now = self._transport.now
         assert leg.dialog is not None
         if not offer:
-            self._transport.endpoint.respond(leg.dialog, now, 200, body=leg.offer)
+            body = leg.description.offer()
+            self._transport.endpoint.respond(leg.dialog, now, 200, body=body)
             return
         try:
-            answer, negotiated = make_answer(offer, leg.local)
+            answer, negotiated = leg.description.answer(offer)
         except RemoteProtocolError as error:
             self._transport.endpoint.respond(leg.dialog, now, error.status_hint)
             return
         leg.media.update(negotiated)
         self._transport.endpoint.respond(leg.dialog, now, 200, body=answer)
+
+    def _offer_answered(self, leg: _PhoneLeg, answer: bytes) -> None:
+        """Take over the answer to an offer of ours; an unusable one changes nothing (RFC 3261 §14.1)."""
+        try:
+            leg.media.update(leg.description.read(answer))
+        except RemoteProtocolError as error:
+            log.warning("phone.answer_unusable", status=error.status_hint)
 
     def _is_affordable(self, call: CallFacts, leg_id: LegId, target: Target) -> bool:
         """Ask the guard against toll fraud; apps and SIP phones cost nothing."""
@@ -307,7 +362,7 @@ class SipPhoneLegs:
         """List the ways to a phone, the best first."""
         match target:
             case PhoneTarget(number=number):
-                return self._over_trunks(number)
+                return [self._by(way, number) for way in self._trunks.ways()]
             case SipPhoneTarget(uri=uri):
                 address = self._resolver.of_uri(uri)
                 identity = f"sip:{self._caller_id}@{self._sip_host}"
@@ -315,40 +370,23 @@ class SipPhoneLegs:
             case _:
                 return []
 
-    def _over_trunks(self, number: str) -> list[_Destination]:
-        """Take the trunks that may present our caller ID; there is no other From, ever."""
-        trunks = [each for each in self._directory().trunks if self._caller_id in each.caller_ids]
-        if not trunks:
-            log.error(
-                "trunk.none_fits",
-                remedy="add a [[trunk]] that lists INTERCOM_CALLER_ID among its caller_ids",
-            )
-        found = []
-        for trunk in trunks:
-            address = self._resolver.of_host(trunk.address)
-            if address is None:
-                log.error("trunk.unknown_host", trunk_id=trunk.trunk_id, remedy="check its address")
-            else:
-                found.append(self._by_trunk(trunk, address, number))
-        return found
-
-    def _by_trunk(self, trunk: Trunk, address: Address, number: str) -> _Destination:
-        host = trunk.address
-        identity = f"sip:{self._caller_id}@{self._sip_host}"
-        credentials = None
-        if trunk.username is not None:
-            credentials = Credentials(trunk.username, trunk.password or "")
+    def _by(self, way: Way, number: str) -> _Destination:
+        """Address a call over a trunk; there is no From but our caller ID, ever."""
+        said = identify(way.trunk, number, self._caller_id, self._sip_host)
         return _Destination(
-            address,
-            f"sip:{number}@{host}",
-            identity,
-            (("P-Asserted-Identity", f"<{identity}>"),),
-            credentials,
+            way.address,
+            said.target_uri,
+            said.from_uri,
+            said.headers,
+            credentials_of(way.trunk),
+            way,
         )
 
     def _drop(self, leg: _PhoneLeg) -> None:
         self._guard.end(leg.leg_id)
         self._legs.pop(leg.leg_id, None)
+        if leg.ring_limit is not None:
+            leg.ring_limit.cancel()
         if leg.dialog is not None:
             self._transport.forget(leg.dialog)
         leg.media.close()

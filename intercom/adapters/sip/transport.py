@@ -1,61 +1,112 @@
-"""The I/O shell around `sip.Endpoint`: one UDP socket, one timer, and who gets which event."""
+"""The I/O shell around `sip.Endpoint`: its sockets, one timer, and who gets which event.
+
+udp.py      one socket for each address ──┐
+stream.py   TCP and TLS connections ──────┴─► receive_datagram ─► drain: events, bytes out, timer
+"""
 
 import asyncio
-import contextlib
-import socket
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 import structlog
 
-from intercom.errors import ConfigError
+from intercom.adapters.sip.stream import StreamLimits, StreamPorts, StreamTable, StreamUser
+from intercom.adapters.sip.tls import Tls
+from intercom.adapters.sip.udp import UdpSocket
 from intercom.sip.address import Address
+from intercom.sip.capture import Capture
 from intercom.sip.endpoint import Endpoint
-from intercom.sip.events import BindingChanged, DialogId, InviteReceived, SipEvent
+from intercom.sip.events import (
+    BindingChanged,
+    DialogId,
+    InviteReceived,
+    OptionsAnswered,
+    OptionsFailed,
+    RegistrationFailed,
+    RegistrationSucceeded,
+    SipEvent,
+)
 
 log = structlog.get_logger()
-
-DATAGRAMS_A_WAKE_UP = 64
-WAKE_UP_S = 0.002
-"""After either of them other work gets its turn: 64 requests of 57 kB would take 50 ms."""
-MAX_DATAGRAM_BYTES = 65_535
 
 DialogHandler = Callable[[SipEvent], None]
 
 
-class SipTransport:
-    """Owns the socket and drives the endpoint; adapters register a handler for each dialog."""
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """How TCP and TLS are served, beside UDP."""
 
-    def __init__(self, endpoint: Endpoint, host: str, port: int) -> None:
+    tls: Tls
+    tls_port: int | None = None
+    """None: TLS only for connections that we open."""
+    limits: StreamLimits = field(default_factory=StreamLimits)
+
+
+class SipTransport:
+    """Owns the sockets and drives the endpoint; adapters register a handler for each dialog."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        host: str,
+        port: int,
+        *,
+        also_host: str | None = None,
+        streams: StreamSettings | None = None,
+    ) -> None:
+        """Listen on `host`, and `also_host` of the other family; TCP and TLS only with `streams`."""
         self.endpoint = endpoint
         self.on_invite: Callable[[InviteReceived], None] = lambda _: None
         self.on_binding: Callable[[BindingChanged], None] = lambda _: None
-        self._bind_to = (host, port)
+        self.on_probe: Callable[[OptionsAnswered | OptionsFailed], None] = lambda _: None
+        self.on_registration: Callable[[RegistrationSucceeded | RegistrationFailed], None] = (
+            lambda _: None
+        )
+        self.streams: StreamTable | None = None
+        self.send_errors = 0
+        self.capture = Capture()
+        self._hosts = (host, also_host) if also_host is not None else (host,)
+        self._wanted_port = port
+        self._stream_settings = streams
+        self._udp: list[UdpSocket] = []
         self._handlers: dict[DialogId, DialogHandler] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_draining = False
-        self.send_errors = 0
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        host, port = self._bind_to
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        with contextlib.suppress(OSError):  # a system's limit is no reason not to start
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         try:
-            self._socket.bind((host, port))
-        except OSError as error:
-            self._socket.close()
-            message = (
-                f"SIP cannot listen on {host} port {port} (UDP): {error.strerror}. "
-                "End the program that uses the port, or set INTERCOM_SIP_HOST / INTERCOM_SIP_PORT."
-            )
-            raise ConfigError(message) from error
-        self._loop.add_reader(self._socket, self._readable)
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
         return self
+
+    async def _open(self) -> None:
+        port = self._wanted_port
+        for host in self._hosts:
+            self._udp.append(UdpSocket(host, port, self._receive))
+            self._stack.callback(self._udp[-1].close)
+            port = port or self.port
+        settings = self._stream_settings
+        if settings is not None:
+            table = StreamTable(
+                StreamPorts(self._hosts, port, settings.tls_port),
+                settings.tls,
+                StreamUser(
+                    receive=self._receive,
+                    failed=self._failed,
+                    closed=self._closed,
+                    in_use=self._in_use,
+                    is_locked=lambda source: self.endpoint.is_locked(source, self.now),
+                ),
+                settings.limits,
+            )
+            self.streams = await self._stack.enter_async_context(table)
 
     async def __aexit__(
         self,
@@ -64,24 +115,32 @@ class SipTransport:
         traceback: TracebackType | None,
     ) -> None:
         self.drain()
+        await self._stack.aclose()
         if self._timer is not None:
             self._timer.cancel()
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
 
     @property
     def port(self) -> int:
-        """The UDP port that was bound."""
-        return int(self._socket.getsockname()[1])
+        """The UDP port that was bound; that of TCP is the same."""
+        return self._udp[0].port
 
     @property
     def now(self) -> float:
         """Monotonic seconds, the endpoint's `now`."""
         return self._loop.time()
 
-    def follow(self, dialog: DialogId, handler: DialogHandler) -> None:
-        """Send this dialog's events to `handler` until `forget`."""
+    def peer_name(self, address: Address) -> str | None:
+        """Say what the certificate of who is connected from there proves; None: nothing at all."""
+        return self.streams.peer_name(address) if self.streams is not None else None
+
+    def follow(
+        self, dialog: DialogId, handler: DialogHandler, *, leg_id: str = "", label: str = ""
+    ) -> None:
+        """Send this dialog's events to `handler` until `forget`; the rest is for `sip-trace`."""
         self._handlers[dialog] = handler
+        if leg_id:
+            sip_call_id = self.endpoint.sip_call_id_of(dialog)
+            self.capture.link(self.now, sip_call_id, leg_id, label)
 
     def forget(self, dialog: DialogId) -> None:
         """Stop following a dialog; its late events are dropped."""
@@ -102,19 +161,25 @@ class SipTransport:
             self._is_draining = False
             self._set_timer()
 
-    def _readable(self) -> None:
-        until = self.now + WAKE_UP_S
-        for _ in range(DATAGRAMS_A_WAKE_UP):
-            try:
-                data, source = self._socket.recvfrom(MAX_DATAGRAM_BYTES)
-            except (BlockingIOError, InterruptedError):
-                break
-            except OSError:  # an ICMP error of an earlier send
-                continue
-            self.endpoint.receive_datagram(data, Address(source[0], source[1]), self.now)
-            self.drain()
-            if self.now >= until:
-                break
+    def _receive(self, data: bytes, source: Address) -> None:
+        now = self.now
+        counters = self.endpoint.counters
+        dropped = counters.dropped_rate + counters.dropped_locked
+        self.endpoint.receive_datagram(data, source, now)
+        if counters.dropped_rate + counters.dropped_locked == dropped and data[:1] > b" ":
+            self.capture.note(now, False, data, source, self.endpoint.knows(source))
+        self.drain()
+
+    def _failed(self, address: Address) -> None:
+        self.endpoint.transport_failed(address, self.now)
+        self.drain()
+
+    def _closed(self, address: Address) -> None:
+        self.endpoint.connection_closed(address, self.now)
+        self.drain()
+
+    def _in_use(self) -> set[Address]:
+        return self.endpoint.addresses_in_use(self.now)
 
     def _surely_hand_out(self, event: SipEvent) -> None:
         """End only this event's dialog when its handler fails: whoever drains has another one's work."""
@@ -132,6 +197,10 @@ class SipTransport:
                 self.on_invite(event)
             case BindingChanged():
                 self.on_binding(event)
+            case OptionsAnswered() | OptionsFailed():
+                self.on_probe(event)
+            case RegistrationSucceeded() | RegistrationFailed():
+                self.on_registration(event)
             case _:
                 dialog = getattr(event, "dialog", None)
                 handler = self._handlers.get(dialog) if dialog is not None else None
@@ -141,12 +210,27 @@ class SipTransport:
     def _flush(self) -> None:
         for data, destination in self.endpoint.datagrams_to_send():
             try:
-                self._socket.sendto(data, (destination.host, destination.port))
+                has_hope = self._send(data, destination)
             except BlockingIOError:  # lost, as any datagram may be; the transaction sends it again
                 self.send_errors += 1
+                continue
             except (OSError, OverflowError):  # the latter: a port above 65,535
+                has_hope = False
+            if not has_hope:
                 self.send_errors += 1
                 self.endpoint.transport_failed(destination, self.now)
+            elif data[:1] > b" ":  # neither a keep-alive nor STUN
+                is_known = self.endpoint.knows(destination)
+                self.capture.note(self.now, True, data, destination, is_known)
+
+    def _send(self, data: bytes, destination: Address) -> bool:
+        if destination.transport.is_stream:
+            return self.streams is not None and self.streams.send(data, destination)
+        for udp in self._udp:
+            if (":" in udp.host) == destination.is_ipv6:
+                udp.send(data, destination)
+                return True
+        return False
 
     def _set_timer(self) -> None:
         due_at = self.endpoint.get_timer()

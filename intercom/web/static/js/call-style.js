@@ -11,10 +11,11 @@ export const callStyle = css`
 
   /* the picture */
   .pic { position: relative; overflow: hidden; background: #07090a; }
-  video { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover; object-position: 50% 35%; opacity: 0; transition: filter var(--mid), opacity var(--mid); }
+  video, .pic img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover; object-position: 50% 35%; }
+  video { opacity: 0; transition: filter var(--mid), opacity var(--mid); }
   .live video, .lost video { opacity: 1; }
-  .lost video { filter: blur(18px) brightness(.55); transform: scale(1.08); }
-  .whole video { object-fit: contain; }
+  .lost video, .lost img { filter: blur(18px) brightness(.55); transform: scale(1.08); }
+  .whole video, .whole img { object-fit: contain; }
   .pic::before { content: ""; position: absolute; inset: 0 0 auto; height: 190px; background: linear-gradient(rgb(6 8 10 / .82), rgb(6 8 10 / .5) 55%, transparent); z-index: 1; }
   .pic::after { content: ""; position: absolute; inset: auto 0 0; height: 130px; background: linear-gradient(transparent, var(--bottom)); z-index: 1; }
   .instead { position: absolute; inset: 0; z-index: 1; display: grid; place-content: center; justify-items: center; gap: var(--s2); padding: 150px var(--s8) 110px; text-align: center; background: radial-gradient(90% 70% at 50% 45%, #262c31, #101315 75%); }
@@ -41,6 +42,7 @@ export const callStyle = css`
   .chip { min-height: 48px; padding: 0 var(--s4) 0 var(--s3); border-radius: var(--r-full); border: 1px solid rgb(255 255 255 / .16); background: rgb(12 14 16 / .66); backdrop-filter: blur(18px) saturate(1.4); color: #fff; font-size: var(--t-sm); font-weight: 600; display: inline-flex; align-items: center; gap: 8px; }
   .chip[aria-pressed="true"] { background: #fff; color: #14171a; }
   p.chip { min-height: 40px; }
+  .note { display: inline-flex; align-items: center; gap: 6px; padding: 4px 10px 4px 8px; border-radius: var(--r-full); background: rgb(12 14 16 / .66); font-size: var(--t-xs); color: var(--ink2); }
   .card { width: 100%; max-width: 30rem; padding: var(--s4); border-radius: 18px; background: rgb(22 26 29 / .94); border: 1px solid rgb(255 255 255 / .14); display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 2px var(--s3); font-size: var(--t-sm); line-height: 1.4; }
   .card .i { color: #ffb3ae; margin-top: 1px; }
   .card b { font-weight: 650; }
@@ -111,7 +113,7 @@ export const callStyle = css`
     .pic::after { display: none; }
     .head { padding: 26px 160px 0 30px; }
     .tools { top: 24px; right: 24px; }
-    video { object-position: 50% 30%; }
+    video, .pic img { object-position: 50% 30%; }
     .over { inset: auto 30px 26px; }
     .panel { background: none; grid-template-rows: 1fr; padding: 34px 28px 20px; }
     .clock { display: block; align-self: start; text-align: end; }

@@ -115,7 +115,8 @@ class CallView extends LitElement {
     const listen = call.phase === "ringing" && call.media
       ? html`<button class="chip" aria-pressed=${call.isListening} @click=${() => call.listen()}>${icon(call.isListening ? "volume-2" : "ear")}${call.isListening ? t("call.listening") : t("call.listen")}</button>`
       : nothing;
-    return html`<div class="over">${others}${this.#microphoneCard()}${listen}</div>`;
+    const still = call.isSnapshot && call.picture === "live" ? html`<p class="note">${icon("clock")}${t("picture.each_second")}</p>` : nothing;
+    return html`<div class="over">${others}${still}${this.#microphoneCard()}${listen}</div>`;
   }
 
   #microphoneCard() {
@@ -169,6 +170,7 @@ class CallView extends LitElement {
     return html`<main class="call ${isLit ? "lit" : ""} ${call.shouldSound ? "sounding" : ""}">
       <section class="pic ${call.isLive ? call.picture : "none"} ${this.isWhole ? "whole" : ""}" aria-label=${t("call.picture")}>
         <video autoplay playsinline muted disablepictureinpicture></video>
+        ${call.snapshot ? html`<img src=${call.snapshot} alt="" />` : nothing}
         ${this.#instead()}${this.#head()}${this.#tools()}${this.#over()}
       </section>
       <section class="panel" aria-label=${t("call.controls")}>

@@ -4,6 +4,7 @@ import { Media } from "./media.js";
 
 const DOOR_TIMEOUT_MS = 8000; // without a word by then we do not know
 const DOOR_SAID_MS = 8000; // how long "sent" stands before the button is itself again
+const SNAPSHOT_LOST_MS = 6000; // no new still picture for so long
 const LOST_AFTER_MS = 30_000; // offline while it rings: by then nobody waits any more
 const SILENT_ENDS = new Set(["declined", "resident hung up"]);
 const STAYING_ENDS = new Set(["fault", "lost"]);
@@ -21,6 +22,8 @@ export class Call extends EventTarget {
   isSpeakerOn = true;
   hasPicture;
   picture = "loading"; // loading, live, lost, none
+  isSnapshot; // the picture is a still one each second
+  snapshot = ""; // the newest of them, as an image's address; gone with the call
   isSoundLost = false;
   wasOffline = false;
   microphone = "shut"; // shut, asking, on, blocked, missing
@@ -31,6 +34,7 @@ export class Call extends EventTarget {
   #ring;
   #timers = new Set();
   #doorTimer = 0;
+  #snapshotTimer = 0;
 
   constructor(ring, link) {
     super();
@@ -38,6 +42,7 @@ export class Call extends EventTarget {
     this.#link = link;
     this.hasPicture = ring.has_picture;
     this.picture = ring.has_picture ? "loading" : "none";
+    this.isSnapshot = Boolean(ring.is_snapshot);
     this.startedAt = performance.now() - 1000 * (ring.since_s ?? 0);
     this.talkingSince = 0;
     this.rangAt = new Date();
@@ -79,7 +84,9 @@ export class Call extends EventTarget {
   async prepare() {
     if (!this.#ring.offer) return;
     this.media = new Media();
-    this.media.addEventListener("picture", () => this.#change({ picture: this.hasPicture ? this.media.picture : "none" }));
+    this.media.addEventListener("picture", () => {
+      if (!this.isSnapshot) this.#change({ picture: this.hasPicture ? this.media.picture : "none" });
+    });
     this.media.addEventListener("failed", () => this.#mediaFailed());
     this.#change({});
     try {
@@ -144,6 +151,7 @@ export class Call extends EventTarget {
     else if (frame.type === "talking") this.#talking();
     else if (frame.type === "door") this.#setDoor(frame.state, frame.for_ms ?? 0, frame.cause ?? "");
     else if (frame.type === "picture") this.#pictureSaid(frame.state);
+    else if (frame.type === "snapshot") this.#snapshotCame(frame.jpeg);
     else if (frame.type === "ended") this.finish(frame.reason, frame.text ?? "");
     else if (frame.type === "error" && frame.code === "no_such_call") this.finish("lost");
     else if (frame.type === "error" && frame.code === "media") this.#mediaFailed();
@@ -172,6 +180,7 @@ export class Call extends EventTarget {
     const stays_ms = isMissed || STAYING_ENDS.has(reason) ? CLOSE_LATER_MS : CLOSE_SHORTLY_MS;
     this.#clearTimers();
     this.media?.close();
+    this.snapshot = "";
     this.#change({ phase: "ended", end: { reason, text, isMissed, closesAt: performance.now() + stays_ms } });
     if (SILENT_ENDS.has(reason) || reason === "stage over") this.close();
     else this.#after(stays_ms, () => this.close());
@@ -189,14 +198,23 @@ export class Call extends EventTarget {
     if (this.microphone === "shut") this.#change({ microphone: "asking" });
   }
 
+  #snapshotCame(jpeg) {
+    this.#timers.delete(this.#snapshotTimer);
+    clearTimeout(this.#snapshotTimer);
+    this.#change({ picture: "live", snapshot: `data:image/jpeg;base64,${jpeg}` });
+    this.#snapshotTimer = this.#after(SNAPSHOT_LOST_MS, () => this.#change({ picture: "lost" }));
+  }
+
   /** Without sound and picture the door still works; without the connection too, nothing does. */
   #mediaFailed() {
     if (!this.isLive) return;
-    this.#change({ isSoundLost: true, picture: this.hasPicture ? "lost" : "none" });
+    const picture = this.isSnapshot ? this.picture : "lost"; // that one comes another way
+    this.#change({ isSoundLost: true, picture: this.hasPicture ? picture : "none" });
     if (this.phase === "talking" && this.wasOffline) this.finish("lost");
   }
 
   #pictureSaid(state) {
+    if (this.isSnapshot) return;
     if (state === "none") this.hasPicture = false;
     if (["live", "lost", "none"].includes(state)) this.#change({ picture: state });
   }

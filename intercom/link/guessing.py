@@ -52,6 +52,14 @@ class NameLocks:
         """Forget the failures of a name that logged in."""
         self._failures.pop(name, None)
 
+    def locked_count(self) -> int:
+        """Count the names that are locked now."""
+        return sum(self.locked_for_s(name) > 0 for name in self._failures)
+
+    def clear(self) -> None:
+        """Forget every failure."""
+        self._failures.clear()
+
 
 class SourceBudgets:
     """A token bucket for each source address; only failures take from it."""
@@ -85,6 +93,14 @@ class SourceBudgets:
         self._spent[key] = (spent, self._clock())
         if len(self._spent) > self._limits.max_entries:
             self._spent.popitem(last=False)
+
+
+def source_of(remote: str | None, forwarded: str | None) -> str:
+    """Tell who sent an HTTP request, given X-Forwarded-For, which only a proxy here is believed."""
+    source = remote or ""
+    if forwarded and (source == "::1" or source.startswith("127.")):
+        return forwarded.rpartition(",")[2].strip()
+    return source
 
 
 def source_key(address: str) -> str:

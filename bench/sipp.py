@@ -1,0 +1,186 @@
+"""sipp as the load on both sides, and what it counted; pinned to a core of its own."""
+
+import contextlib
+import csv
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from big_house import BUTTON, HOST, panel_names
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+START_S = 0.5
+END_S = 5.0
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What the caller's side counted in one run."""
+
+    good: int
+    failed: int
+    refused: int
+    """By 503 with Retry-After; among the good."""
+    retransmissions: int
+    set_up_ms: float
+    """Mean from the INVITE with credentials to its 200."""
+    calls_a_second: float
+
+
+def on_core(core: int, *command: str) -> list[str]:
+    """Pin a command to a core; on a machine of one core it runs where it may."""
+    if (os.cpu_count() or 1) < 2:
+        return list(command)
+    return ["taskset", "-c", str(core), *command]
+
+
+def write_users(folder: Path, skip: int = 0) -> Path:
+    """Write the callers, every panel with its password; the first `skip` come last."""
+    file = folder / f"panels-{skip}.csv"
+    names = panel_names()
+    lines = [
+        f"{name};[authentication username={name} password=bench-{name}]"
+        for name in names[skip:] + names[:skip]
+    ]
+    file.write_text("\n".join(["SEQUENTIAL", *lines]) + "\n")
+    return file
+
+
+@contextlib.contextmanager
+def phones(folder: Path, port: int, scenario: str = "phone_answers") -> Iterator[None]:
+    """Run the carrier with all phones behind it."""
+    command = [
+        *(_program(), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", HOST, "-p", str(port)),
+        *("-nostdin", "-aa", "-buff_size", str(4 << 20)),
+    ]
+    with (folder / "phones.out").open("wb") as out:
+        process = subprocess.Popen(on_core(1, *command), cwd=folder, stdout=out, stderr=out)
+    try:
+        time.sleep(START_S)
+        yield
+    finally:
+        end(process)
+
+
+def call(
+    folder: Path,
+    users: Path,
+    sip_port: int,
+    *,
+    rate: int,
+    calls: int,
+    hold_s: float = 0.0,
+    scenario: str = "panel_calls",
+    limit_s: float = 60.0,
+) -> Count:
+    """Call `calls` times at `rate` a second, and hold each for `hold_s`."""
+    caller = calling(
+        folder, users, sip_port, rate=rate, calls=calls, hold_s=hold_s, scenario=scenario
+    )
+    return caller.count(limit_s)
+
+
+class Caller:
+    """A running caller's side."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", statistics: Path, log: Path) -> None:
+        self._process = process
+        self._statistics = statistics
+        self._log = log
+
+    def count(self, limit_s: float) -> Count:
+        """Wait for the end and read what was counted."""
+        try:
+            self._process.wait(limit_s)
+        finally:
+            end(self._process)
+        with self._statistics.open(newline="") as file:
+            last = list(csv.DictReader(file, delimiter=";"))[-1]
+        refused = self._log.read_text().count("Retry-After") if self._log.exists() else 0
+        return Count(
+            good=int(last["SuccessfulCall(C)"]),
+            failed=int(last["FailedCall(C)"]),
+            refused=refused,
+            retransmissions=int(last["Retransmissions(C)"]),
+            set_up_ms=_ms(last.get("ResponseTime1(C)") or "00:00:00:000000"),
+            calls_a_second=float(last["CallRate(C)"]),
+        )
+
+
+def calling(
+    folder: Path,
+    users: Path,
+    sip_port: int,
+    *,
+    rate: int,
+    calls: int,
+    hold_s: float,
+    scenario: str = "panel_calls",
+) -> Caller:
+    """Start a caller's side."""
+    stem = folder / f"caller-{time.monotonic_ns()}"
+    statistics, log = stem.with_suffix(".csv"), stem.with_suffix(".log")
+    command = [
+        *(_program(), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-inf", str(users), "-i", HOST),
+        *("-s", BUTTON, "-auth_uri", f"{BUTTON}@{HOST}:{sip_port}", "-d", str(int(hold_s * 1000))),
+        *("-r", str(rate), "-m", str(calls), "-l", str(calls + 1), "-nostdin"),
+        *("-trace_stat", "-stf", str(statistics), "-fd", "1", "-buff_size", str(4 << 20)),
+        *("-trace_logs", "-log_file", str(log), f"{HOST}:{sip_port}"),
+    ]
+    if scenario == "panel_registers":
+        index = command.index("-auth_uri")
+        command[index + 1] = f"{HOST}:{sip_port}"
+    with stem.with_suffix(".out").open("wb") as out:
+        process = subprocess.Popen(on_core(1, *command), cwd=folder, stdout=out, stderr=out)
+    return Caller(process, statistics, log)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that was started here."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def cpu_s(pids: list[int]) -> float:
+    """Read the processor time that processes have used."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS_A_SECOND
+
+
+def resident_bytes(pid: int) -> int:
+    """Read the memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+def family_of(pid: int) -> list[int]:
+    """List a process and its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
+
+
+def _program() -> str:
+    found = shutil.which("sipp")
+    if found is None:
+        message = "sipp is missing: make setup"
+        raise SystemExit(message)
+    return found
+
+
+def _ms(text: str) -> float:
+    """Read sipp's HH:MM:SS:microseconds."""
+    hours, minutes, seconds, micros = (int(part) for part in text.split(":"))
+    return ((hours * 60 + minutes) * 60 + seconds) * 1000 + micros / 1000
