@@ -69,6 +69,9 @@ class ActiveCall:
         self._tasks = tasks
         self._owner = owner
         self._inbox: asyncio.Queue[ev.Event] = asyncio.Queue(INBOX_EVENTS)
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
+        """The call's deadline, or an earlier one that has moved since."""
         self._legs: dict[LegId, ResidentLegs] = {}
         self._offered: dict[LegId, PanelMedia] = {}
         """Media of further presses, until the call has decided about them."""
@@ -97,7 +100,8 @@ class ActiveCall:
         loop = asyncio.get_running_loop()
         try:
             while not self.is_closed:
-                event = await self._next_event()
+                self._set_alarm()
+                event = await self._inbox.get()
                 self._note(event)
                 self._carry_out(self._call.handle(event, loop.time()))
         except Exception:
@@ -105,6 +109,8 @@ class ActiveCall:
             self.abort(EndReason.FAULT)
         finally:
             self.abort(EndReason.SHUTTING_DOWN)  # cancelled from outside: the service stops
+            if self._alarm is not None:
+                self._alarm.cancel()
 
     def put(self, event: ev.Event) -> None:
         """Queue an event."""
@@ -147,16 +153,19 @@ class ActiveCall:
             events.append(self._inbox.get_nowait())
         return events
 
-    async def _next_event(self) -> ev.Event:
-        try:
-            return self._inbox.get_nowait()
-        except asyncio.QueueEmpty:
-            pass
-        try:
-            async with asyncio.timeout_at(self._call.deadline):
-                return await self._inbox.get()
-        except TimeoutError:
-            return ev.TimePassed()
+    def _set_alarm(self) -> None:
+        """See to it that the deadline wakes the call; most move later, and need no new timer."""
+        due_at = self._call.deadline
+        if due_at is None or (self._alarm is not None and self._alarm_at <= due_at):
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = due_at
+        self._alarm = asyncio.get_running_loop().call_at(due_at, self._time_passed)
+
+    def _time_passed(self) -> None:
+        self._alarm = None
+        self.put(ev.TimePassed())
 
     def _close(self, reason: EndReason) -> None:
         self.is_closed = True

@@ -3,6 +3,10 @@
     GET  /status        what runs
     GET  /trace         the calls of the last 15 minutes with their steps
     GET  /trace/stream  every further step, one JSON object a line
+    GET  /sip-trace     the calls whose SIP messages are in memory
+    GET  /sip-trace/call?id=…      one of them, or the last, with its messages, masked
+    GET  /sip-trace/register       registrations and OPTIONS
+    GET  /sip-trace/stream         every further message of a call, one JSON object a line
     POST /relay-test    {"door": "main"}: pulse once, answer what was measured
     POST /reload        {"file": "…"} or {}: load the building again
     POST /unlock        let everybody try again whom the defences shut out
@@ -15,20 +19,23 @@ import contextlib
 import json
 import os
 import socket
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from aiohttp import web
 
 from intercom.errors import ConfigError, IntercomError
 from intercom.ports import RelayResult
+from intercom.sip.capture import Captured
 from intercom.trace import Step, Trace, TracedCall
 
 RELAY_TEST_LIMIT_S = 15.0
 MAX_BODY_BYTES = 16_384
 _STREAM_QUEUE = 1000
+MAX_SIP_STREAMS = 8
 _HEARTBEAT_S = 5.0
 """An empty line so often, so that a reader who has gone is noticed."""
 
@@ -38,6 +45,27 @@ class Change(Protocol):
 
     def summary(self) -> str:
         """Say it for a person."""
+
+
+class SipTraceReader(Protocol):
+    """Where the SIP messages of the last 15 minutes are read, masked."""
+
+    async def calls(self, *, shows_numbers: bool) -> dict[str, object]:
+        """List the calls."""
+
+    async def call(self, wanted: str, *, shows_numbers: bool, is_full: bool) -> dict[str, object]:
+        """Give one call with its messages; ConfigError when there is none."""
+
+    async def registrations(self, *, shows_numbers: bool, is_full: bool) -> dict[str, object]:
+        """Give registrations and OPTIONS."""
+
+    def subscribe(self, tap: Callable[[Captured], None]) -> Callable[[], None]:
+        """Call `tap` with each further message until the returned function is called."""
+
+    def follower(
+        self, *, shows_numbers: bool, is_full: bool
+    ) -> Callable[[Captured], dict[str, object] | None]:
+        """Give what describes a followed message; None for what is no call's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +78,7 @@ class ControlHandlers:
     status: Callable[[], Mapping[str, object]]
     unlock: Callable[[], int] = lambda: 0
     """Lift every lock-out; tell how many there were."""
+    sip_trace: SipTraceReader | None = None
 
 
 @contextlib.asynccontextmanager
@@ -74,10 +103,13 @@ class _Control:
     def __init__(self, handlers: ControlHandlers) -> None:
         self._handlers = handlers
         self._streams: set[asyncio.Queue[Step | None]] = set()
+        self._sip_streams: set[_SipQueue] = set()
         self.app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_in_words])
         self.app.router.add_get("/status", self._status)
         self.app.router.add_get("/trace", self._trace)
         self.app.router.add_get("/trace/stream", self._stream)
+        if handlers.sip_trace is not None:
+            self._add_sip_trace(handlers.sip_trace)
         self.app.router.add_post("/relay-test", self._relay_test)
         self.app.router.add_post("/reload", self._reload)
         self.app.router.add_post("/unlock", self._unlock)
@@ -86,6 +118,51 @@ class _Control:
         """End every open stream, so that stopping does not wait for its reader."""
         for steps in self._streams:
             _offer(steps, None)
+        for messages in self._sip_streams:
+            messages.stop()
+
+    def _add_sip_trace(self, reader: SipTraceReader) -> None:
+        async def calls(request: web.Request) -> web.Response:
+            return web.json_response(await reader.calls(shows_numbers="numbers" in request.query))
+
+        async def call(request: web.Request) -> web.Response:
+            wanted = request.query.get("id", "")
+            return web.json_response(await reader.call(wanted, **_how(request)))
+
+        async def register(request: web.Request) -> web.Response:
+            return web.json_response(await reader.registrations(**_how(request)))
+
+        async def stream(request: web.Request) -> web.StreamResponse:
+            return await self._sip_stream(request, reader)
+
+        self.app.router.add_get("/sip-trace", calls)
+        self.app.router.add_get("/sip-trace/call", call)
+        self.app.router.add_get("/sip-trace/register", register)
+        self.app.router.add_get("/sip-trace/stream", stream)
+
+    async def _sip_stream(self, request: web.Request, reader: SipTraceReader) -> web.StreamResponse:
+        if len(self._sip_streams) >= MAX_SIP_STREAMS:
+            raise ConfigError("Too many are watching SIP messages already: end one of them.")
+        describe = reader.follower(**_how(request))
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        messages = _SipQueue()
+        unsubscribe = reader.subscribe(messages.put)
+        self._sip_streams.add(messages)
+        try:
+            await response.prepare(request)
+            while not messages.is_stopped:
+                message = await messages.next()
+                if message is None:
+                    await response.write(b"\n")
+                elif (described := describe(message)) is not None:
+                    line = described | {"dropped": messages.take_dropped()}
+                    await response.write(json.dumps(line).encode() + b"\n")
+        except ConnectionResetError:
+            pass  # the reader has gone
+        finally:
+            self._sip_streams.discard(messages)
+            unsubscribe()
+        return response
 
     async def _status(self, _: web.Request) -> web.Response:
         return web.json_response(dict(self._handlers.status()))
@@ -134,6 +211,50 @@ class _Control:
             self._streams.discard(steps)
             unsubscribe()
         return response
+
+
+class _SipQueue:
+    """Messages for one who watches; what he is too slow for is counted, not kept."""
+
+    def __init__(self) -> None:
+        self.is_stopped = False
+        self._messages: deque[Captured] = deque()
+        self._dropped = 0
+        self._has_work = asyncio.Event()
+
+    def put(self, message: Captured) -> None:
+        if len(self._messages) >= _STREAM_QUEUE:
+            self._dropped += 1
+            return
+        self._messages.append(message)
+        self._has_work.set()
+
+    def stop(self) -> None:
+        self.is_stopped = True
+        self._has_work.set()
+
+    def take_dropped(self) -> int:
+        dropped, self._dropped = self._dropped, 0
+        return dropped
+
+    async def next(self) -> Captured | None:
+        """Wait for a message; None after the heartbeat's time, and when the service stops."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HEARTBEAT_S):
+                await self._has_work.wait()
+        message = self._messages.popleft() if self._messages else None
+        if not self._messages and not self.is_stopped:
+            self._has_work.clear()
+        return message
+
+
+class _How(TypedDict):
+    shows_numbers: bool
+    is_full: bool
+
+
+def _how(request: web.Request) -> _How:
+    return {"shows_numbers": "numbers" in request.query, "is_full": "full" in request.query}
 
 
 def _offer(steps: asyncio.Queue[Step | None], step: Step | None) -> None:

@@ -17,6 +17,7 @@ from intercom.adapters.sip.panel_codes import PanelCodeDriver
 from intercom.adapters.sip.resolve import Resolver
 from intercom.adapters.snapshots import Snapshots
 from intercom.app.in_force import BuildingInForce
+from intercom.app.presence import DevicesOnline
 from intercom.app.sip_side import SipSide, token
 from intercom.errors import ConfigError, MediaError
 from intercom.media.dtls import DtlsIdentity
@@ -145,6 +146,7 @@ class Parts:
         self.building.on_change += [
             lambda _: self.hub.directory_changed(),
             lambda _: self.panel_link.directory_changed(),
+            lambda _: self.sip_side.registered.directory_changed(),
             lambda _: changed.set(),
             lambda _: self._trunks_changed.set(),
         ]
@@ -170,7 +172,7 @@ async def build(
             panels=sip.panel_legs,
             apps=parts.apps(pictures),
             phones=sip.phone_legs,
-            presence=parts.hub,
+            presence=DevicesOnline(parts.hub, sip.registered),
             screens=parts.panel_link,
             relays={
                 PanelLinkRelay: parts.panel_link,

@@ -7,8 +7,8 @@ import itertools
 from intercom.adapters.sip.farewell import FAREWELLS
 from intercom.media import prompts, tones
 from intercom.media.sequencer import encoded_clip, encoded_ringback
-from intercom.sip.offer_answer import Law
 from intercom.sip.capture import Capture
+from intercom.sip.offer_answer import Law
 from intercom.trace import Trace
 
 FORGET_TRACES_S = 60.0

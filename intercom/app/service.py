@@ -17,9 +17,11 @@ from intercom.app.chores import (
     keep_garbage_collection_short,
     prepare_sounds,
 )
+from intercom.app.hep import sending_hep, with_hep_allowed
 from intercom.app.in_force import BuildingInForce
 from intercom.app.metrics import MetricSources, is_all_commercial, metrics_server
 from intercom.app.sip_side import sip_line
+from intercom.app.sip_trace import SipTrace
 from intercom.building import BuildingChange, load_building
 from intercom.errors import ConfigError
 from intercom.ports import RelayResult
@@ -51,7 +53,9 @@ class Service:
         self._sip = parts.sip_side.transport
         self._lag = parts.sip_side.lag
         self._trunks = parts.sip_side.trunks
+        self._registered = parts.sip_side.registered
         self.trace = parts.trace
+        self.capture = parts.sip_side.transport.capture
         self.panel_link = parts.panel_link
         self.hub = parts.hub
 
@@ -79,6 +83,7 @@ class Service:
             },
             "trunks": self._trunks.status(),
             "apps_online": sum(len(self.hub.online(each)) for each in residents),
+            "sip_phones_online": self._registered.count,
             "locked_sources": self._sip.endpoint.locked_sources(self._sip.now)
             + self.panel_link.locked_count(),
             "ready": self.ready_line,
@@ -148,8 +153,9 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
         log.warning("service.address_unknown", remedy=GIVE_ADDRESS)
     building = BuildingInForce(
         building_file or settings.building_file,
-        lambda file: load_building(
-            file, caller_id=settings.caller_id, dial_policy=settings.dial_policy
+        lambda file: with_hep_allowed(
+            settings,
+            load_building(file, caller_id=settings.caller_id, dial_policy=settings.dial_policy),
         ),
     )
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -163,12 +169,14 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
             reload=service.reload,
             status=service.status,
             unlock=service.unlock,
+            sip_trace=SipTrace(service.capture, service.trace),
         )
+        await stack.enter_async_context(sending_hep(settings, parts.sip_side.transport))
         await stack.enter_async_context(
             metrics_server(settings.metrics_port, service.metric_sources)
         )
         await stack.enter_async_context(control_server(settings.control_socket, handlers))
-        parts.spawn(forget_old_traces(service.trace), "traces forgotten")
+        parts.spawn(forget_old_traces(service.trace, service.capture), "traces forgotten")
         parts.spawn(collect_garbage(), "garbage collected")
         log.info("service.ready", sip_port=settings.sip_port, http_port=settings.http_port)
         try:

@@ -9,6 +9,7 @@ from intercom.adapters.sip.lag import LagMeter
 from intercom.adapters.sip.media_place import MediaPlace, MediaPlaces
 from intercom.adapters.sip.panel_legs import SipPanelLegs
 from intercom.adapters.sip.phone_legs import SipPhoneLegs
+from intercom.adapters.sip.registered import RegisteredPhones
 from intercom.adapters.sip.resolve import Resolver
 from intercom.adapters.sip.stream import StreamLimits
 from intercom.adapters.sip.tls import Tls, TlsFiles
@@ -48,6 +49,7 @@ class SipSide:
         stack: AsyncExitStack,
     ) -> None:
         self._directory = directory
+        self.registered = RegisteredPhones(directory)
         faces = faces_of(settings)
         first, *others = addresses_of(settings)
         endpoint = Endpoint(
@@ -56,7 +58,7 @@ class SipSide:
                 also_local=tuple(others),
                 realm=settings.sip_realm,
                 digest_algorithms=BOTH if settings.sip_digest is SipDigest.BOTH else MD5_ALONE,
-                password_of=self._panel_password,
+                password_of=self._password_of,
                 is_trusted=self._is_trusted,
                 is_listed=ListedHosts(directory, resolver).has,
                 is_callback=self._is_callback,
@@ -104,6 +106,8 @@ class SipSide:
             self.transport, MediaPlaces(place, other_media), directory=directory, token=token
         )
         self.transport.on_invite = self._invite_received
+        self.registered.start(self.transport)
+        self.registered.on_online = switchboard.device_online
         self.trunks = Trunks(
             self.transport, resolver, directory=directory, caller_id=settings.caller_id
         )
@@ -120,6 +124,7 @@ class SipSide:
             media_networks=settings.media_networks,
             guard=DialGuard(settings.dial_limits),
             post=switchboard.post,
+            registered=self.registered,
         )
 
     def stop(self) -> None:
@@ -131,12 +136,13 @@ class SipSide:
     def _invite_received(self, event: InviteReceived) -> None:
         if event.is_callback:
             self.inbound.invite_received(event)
-        else:
+        elif not self.registered.refuses(event):
             self.panel_legs.invite_received(event)
 
-    def _panel_password(self, user: str) -> str | None:
+    def _password_of(self, user: str) -> str | None:
+        """Give a panel's or SIP phone's password: they share one name space."""
         panel = self._directory().panels.get(PanelId(user))
-        return panel.password if panel else None
+        return panel.password if panel else self.registered.password_of(user)
 
     def _is_callback(self, source: Address, dialled: str) -> bool:
         return self.trunks.is_calling_us(source, dialled)

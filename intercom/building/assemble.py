@@ -17,6 +17,7 @@ from intercom.routing.directory import (
     Property,
     PropertyKind,
     Resident,
+    SipAccount,
     SipPhone,
     Trunk,
     TrunkTransport,
@@ -65,7 +66,10 @@ def assemble(tables: Tables, secrets: Secrets, region: str | None) -> Directory:
         )
         for table in tables.doorbells.values()
     ]
-    residents = [_resident(table, region) for table in tables.residents.values()]
+    residents = [
+        _resident(table, ("resident", position), region, secrets)
+        for position, table in tables.residents.items()
+    ]
     trunks = tuple(
         _trunk(table, secrets.get(("trunk", position))) for position, table in tables.trunks.items()
     )
@@ -127,7 +131,9 @@ def _trunk(table: TrunkTable, password: str | None) -> Trunk:
     )
 
 
-def _resident(table: ResidentTable, region: str | None) -> Resident:
+def _resident(
+    table: ResidentTable, path: Path, region: str | None, secrets: Secrets
+) -> Resident:
     return Resident(
         resident_id=ResidentId(table.username),
         name=table.name,
@@ -137,5 +143,13 @@ def _resident(table: ResidentTable, region: str | None) -> Resident:
         sip_phones=tuple(
             SipPhone(device_id=DeviceId(f"{table.username}/sip-phone-{position}"), uri=uri)
             for position, uri in enumerate(table.sip_phones, start=1)
+        ),
+        sip_accounts=tuple(
+            SipAccount(
+                username=account.username,
+                password=secrets[*path, "sip_account", number] or "",
+                encryption=Encryption(account.srtp),
+            )
+            for number, account in enumerate(table.sip_account)
         ),
     )

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from intercom.building.check_accounts import check_accounts, check_password
 from intercom.building.check_trunks import check_number, check_reach, check_trunks, home_region
 from intercom.building.check_ways import check_relay, check_snapshot
 from intercom.building.faults import Faults, did_you_mean
@@ -23,9 +24,6 @@ from intercom.routing.numbers import DialPolicy
 
 Secrets = dict[Path, str | None]
 """The passwords found, by the place of the table that they belong to; door codes under its "code"."""
-
-_SHORTEST_PASSWORD = 8  # of a panel: it guards SIP and the door's relay
-
 
 @dataclass(frozen=True, slots=True)
 class Tables:
@@ -50,6 +48,7 @@ def check(
     _check_panels(tables, secrets, faults)
     _check_doorbells(tables, faults)
     _check_residents(tables, faults, policy, home_region(tables.trunks.values(), caller_id))
+    check_accounts(tables.residents, tables.names["panel"], secrets, faults)
     check_trunks(tables.trunks, secrets, faults, caller_id)
     is_any_named = bool(tables.names["trunk"])
     check_reach(tables.trunks, tables.residents, faults, caller_id, is_any_named=is_any_named)
@@ -116,8 +115,7 @@ def _check_panels(tables: Tables, secrets: Secrets, faults: Faults) -> None:
             faults.warn(path, "does not log in: it can only ring from one of its allowed_addresses")
         check_snapshot(panel, path, secrets, faults)
         password = secrets.get(path)
-        if password is not None and len(password) < _SHORTEST_PASSWORD:
-            faults.add(path, f"its password is shorter than {_SHORTEST_PASSWORD} characters")
+        check_password(path, password, faults)
 
 
 def _check_doorbells(tables: Tables, faults: Faults) -> None:
@@ -141,7 +139,8 @@ def _check_residents(
         if resident.app and resident.password_hash is None:
             fault = "the app needs password_hash: run `intercom hash-password`, or give app = false"
             faults.add(path, fault)
-        if not (resident.app or resident.number or resident.sip_phones):
+        has_sip_phone = bool(resident.sip_phones or resident.sip_account)
+        if not (resident.app or resident.number or has_sip_phone):
             faults.warn(path, "has neither app nor phone: cannot be reached")
         if resident.number:
             check_number((*path, "number"), resident.number, region, policy, faults)

@@ -132,17 +132,26 @@ def _explain(shape: type[Table], inner: Path, details: ErrorDetails) -> str:
 
 
 def _explain_value(inner: Path, given: object, description: str) -> str:
-    if SECRETS.intersection(map(str, inner)):
+    if SECRETS.intersection(map(str, inner)) or _has_tables(given):
         return f"is wrong: give {description}"
     shown = f'"{given}"' if isinstance(given, str) else str(given)
     return f"{shown} is wrong: give {description}"
+
+
+def _has_tables(given: object) -> bool:
+    """Tell whether there are tables in it, which may hold a secret."""
+    return isinstance(given, dict) or (
+        isinstance(given, list) and any(isinstance(each, dict) for each in given)
+    )
 
 
 def _describe(shape: type[Table], inner: Path) -> tuple[tuple[str, ...], str]:
     """Give the keys known at a place, and what must stand there."""
     description = ""
     for part in inner:
-        field = _fields_of(shape).get(str(part))
+        if isinstance(part, int):
+            continue
+        field = _fields_of(shape).get(part)
         if field is None:
             break
         description = field.description or ""

@@ -85,6 +85,13 @@ def _tables_with_password(tables: Tables) -> Iterator[tuple[Path, WithPassword]]
     for position, panel in tables.panels.items():
         if panel.snapshot is not None:
             yield ("panel", position, "snapshot"), panel.snapshot
+    yield from _sip_accounts(tables)
+
+
+def _sip_accounts(tables: Tables) -> Iterator[tuple[Path, WithPassword]]:
+    for position, resident in tables.residents.items():
+        for number, account in enumerate(resident.sip_account):
+            yield ("resident", position, "sip_account", number), account
 
 
 def _tables_with_code(tables: Tables) -> Iterator[tuple[Path, WithCode]]:

@@ -232,6 +232,17 @@ class DoorbellTable(Table):
     phone_stage_s: float = _row("seconds from 5 to 120 that each phone rings", 30.0, ge=5, le=120)
 
 
+class SipAccountTable(WithPassword):
+    """A log-in for a SIP phone of the resident's own."""
+
+    username: Id = _row(
+        "a short name of letters, digits, dots, dashes, which no panel and no other account has"
+    )
+    srtp: Literal["off", "optional", "required"] = _row(
+        '"off", "optional" (encrypted where the phone registers by TLS) or "required"', "optional"
+    )
+
+
 class ResidentTable(Table):
     username: Id = _row("a short name of letters, digits, dots, dashes; the app asks for it")
     name: Name = _row("the person's name, 1 to 64 characters")
@@ -242,6 +253,12 @@ class ResidentTable(Table):
     number: AnyNumber | None = _row("a telephone number such as +4790012345 or 900 12 345", None)
     sip_phones: list[Annotated[str, Field(pattern=_SIP_URI)]] = _row(
         'addresses of SIP phones such as ["sip:desk@192.0.2.7:5060"]', [], max_length=5
+    )
+    sip_account: list[SipAccountTable] = _row(
+        "at most 5 log-ins for SIP phones, each a [[resident.sip_account]] with username and"
+        " password_env",
+        [],
+        max_length=5,
     )
 
 

@@ -1,5 +1,8 @@
 """The command line: `intercom`."""
 
 from intercom.cli.commands import cli
+from intercom.cli.sip_trace import sip_trace
+
+cli.add_command(sip_trace)
 
 __all__ = ["cli"]

@@ -66,6 +66,7 @@ Examples:
   intercom serve --settings intercom.toml      run the service until Ctrl-C
   intercom relay-test main                     pulse a door's relay and say what was measured
   intercom trace --follow                      watch calls, hop by hop, in milliseconds
+  intercom sip-trace --last                    the last call's SIP messages as a ladder
 
 \b
 Exit codes:

@@ -34,12 +34,15 @@ async def ask(
         return dict(answer)
 
 
-async def follow(path: Path) -> AsyncIterator[dict[str, Any]]:
-    """Give each further step until the service stops."""
+async def follow(path: Path, resource: str = "/trace/stream") -> AsyncIterator[dict[str, Any]]:
+    """Give each further step, or whatever else is streamed, until the service stops."""
     async with (
         _session(path, limit_s=None) as session,
-        session.get("http://control/trace/stream") as response,
+        session.get(f"http://control{resource}") as response,
     ):
+        if response.status != 200:
+            answer = await response.json(content_type=None)
+            raise ControlError(str(answer.get("error", f"The service answered {response.status}.")))
         async for line in response.content:
             if line.strip():
                 yield json.loads(line)

@@ -88,7 +88,8 @@ class Bridge:
     def attach(self, leg: MediaLeg, *, hears_visitor: bool, is_phone: bool) -> None:
         """Take a resident's leg. An app hears and sees the visitor at once, a phone waits for `connect`.
 
-        Digits count only from legs with `is_phone`; attach a phone when it has answered.
+        Digits count only from legs with `is_phone`; attach a phone when it has answered. One that has
+        agreed on a picture sees the visitor then.
         """
         self.detach(leg.leg_id)
         member = self._new_member(leg)
@@ -97,7 +98,7 @@ class Bridge:
         leg.on_rtp = self._from_resident
         leg.on_rtcp = self._rtcp_from_resident
         self._choose_listeners()
-        if not is_phone:
+        if not is_phone or leg.out(Media.VIDEO) is not None:
             self._picture.add(leg, member.count_out)
         self._start_reports()
 
@@ -319,7 +320,8 @@ class Bridge:
         if member is None:
             return
         self._hear_reports(member, media, packet, now)
-        if not member.is_phone and rtcp.wants_key_frame(packet):
+        is_picture = media is Media.VIDEO or not member.is_phone
+        if is_picture and rtcp.wants_key_frame(packet):
             self._picture.request_key_frame()
 
     def _hear_reports(self, member: Member, media: Media, packet: memoryview, now: float) -> None:

@@ -139,8 +139,9 @@ class PortPool:
         if self._is_ephemeral:
             yield from [0] * _EPHEMERAL_TRIES
         for _ in self._evens:
-            yield self._evens[self._next]
-            self._next = (self._next + 1) % len(self._evens)
+            even = self._evens[self._next]
+            self._next = (self._next + 1) % len(self._evens)  # first: a taker never returns here
+            yield even
 
     def _bind(self, port: int) -> socket.socket | None:
         udp = socket.socket(self._family, socket.SOCK_DGRAM)

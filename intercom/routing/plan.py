@@ -36,8 +36,10 @@ class RegisteredPhoneTarget:
     """A resident's SIP phone that is registered with us now."""
 
     resident_id: ResidentId
-    device_id: DeviceId
-    """One of the phones that share an account."""
+    username: str
+    """Of its account, which other phones may share."""
+    contact: str
+    """Which of them it is."""
 
 
 @dataclass(frozen=True, slots=True)

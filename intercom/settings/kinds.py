@@ -38,6 +38,24 @@ def _check_hosts(value: tuple[str, ...]) -> tuple[str, ...]:
     return hosts
 
 
+def host_and_port(value: str) -> tuple[str, int]:
+    """Read "host:port", an IPv6 address in brackets; ValueError otherwise."""
+    host, _, port = value.rpartition(":")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    host = host.strip("[]") if is_bracketed else host
+    is_number = port.isascii() and port.isdigit() and 0 < int(port) < 65_536
+    if not is_number or not host or (":" in host) != is_bracketed or set(host) & set(" /@[]"):
+        msg = f'"{value}" is not host:port'
+        raise ValueError(msg)
+    return host, int(port)
+
+
+def _check_host_and_port(value: str | None) -> str | None:
+    if value is not None:
+        host_and_port(value)
+    return value
+
+
 def _check_readable(value: Path | None) -> Path | None:
     if value is not None:
         try:
@@ -49,6 +67,7 @@ def _check_readable(value: Path | None) -> Path | None:
 
 
 Host = Annotated[str, AfterValidator(_check_host)]
+HostAndPort = Annotated[str | None, AfterValidator(_check_host_and_port)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_check_hosts)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -15,6 +15,7 @@ from intercom.routing.numbers import REFUSED_PREFIXES, DialPolicy, country_prefi
 from intercom.settings.kinds import (
     EVERY_IPV4,
     Host,
+    HostAndPort,
     Hosts,
     Names,
     Networks,
@@ -202,6 +203,13 @@ class Settings(BaseSettings):
         "Port of 127.0.0.1 on which a Prometheus on this machine reads figures of the SIP side, at"
         " /metrics. Off without it.",
         "give a free TCP port from 1 to 65535, or leave it out",
+    )
+    sip_hep: HostAndPort = _setting(
+        None,
+        "HOMER collector that is sent a copy of every SIP message by HEP 3 over UDP, as host:port;"
+        " passwords, keys, codes and numbers are masked. Only where every property is commercial;"
+        " of a residential one nothing may be shared. Off without it.",
+        "give host:port such as homer.example.org:9060, or leave it out",
     )
     tls_certificate: ReadableFile = _setting(
         None,

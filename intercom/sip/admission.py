@@ -48,7 +48,7 @@ class Admission:
         self._count_setups = count_setups
         self._max_calls = max_calls
         self._turning_at: float | None = None
-        """Since when the lag speaks against `is_lagging`."""
+        """Since when the lag speaks against `is_lagging`, told more than once."""
         self._is_crowded = False
         self._setups: Counter[str] = Counter()
         self._counted_at = float("-inf")
@@ -62,7 +62,7 @@ class Admission:
             self._turning_at = None
             return
         if self._turning_at is None:
-            self._turning_at = now - lag_s  # so long has it lagged already
+            self._turning_at = now  # one long pause, as at the start, is no overload
         for_s = limits.calm_for_s if self.is_lagging else limits.busy_for_s
         if now - self._turning_at >= for_s:
             self.is_lagging = not self.is_lagging

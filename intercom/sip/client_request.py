@@ -83,6 +83,8 @@ class ClientRequest:
 
     def handle_response(self, response: Response, now: float) -> None:
         """Answer a challenge, or hand the response on."""
+        if response.cseq.number != self.draft.cseq:  # of a try before this one
+            return
         self._is_heard = True
         if response.status in _HEADERS and self._can_answer(response):
             self._retry(now)

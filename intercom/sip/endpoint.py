@@ -337,6 +337,10 @@ class Endpoint:
         """List the contacts of an address-of-record of ours, by its user part; the newest last."""
         return self._server.registrar.bindings(aor_user, now)
 
+    def unbind(self, aor_user: str, now: float) -> None:
+        """Forget the contacts of an address-of-record; ends in BindingChanged if there were any."""
+        self._server.unbind(aor_user, now)
+
     # What comes in
 
     def _receive_response(self, response: Response, now: float) -> None:

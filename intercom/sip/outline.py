@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from intercom.sip.masking import Masking, split
 
 _STATUS = re.compile(r"SIP/2\.0 +([1-6][0-9]{2})(?: +(.*))?", re.IGNORECASE)
@@ -89,7 +91,9 @@ def _user(header: str, masking: Masking) -> str:
 
 def _words(headers: dict[str, str], masking: Masking) -> str:
     """Find who explains why: Reason (RFC 3326), Warning (RFC 3261 §20.43), and what is awaited."""
-    found = [masking.value(headers[name][:120]) for name in ("reason", "warning") if name in headers]
+    found = [
+        masking.value(headers[name][:120]) for name in ("reason", "warning") if name in headers
+    ]
     if "retry-after" in headers:
         found.append(f"retry after {headers['retry-after'][:20]}")
     return ", ".join(found)
@@ -111,7 +115,7 @@ class _Line:
 
     def take(self, line: str) -> None:
         if line.startswith("c=IN "):
-            self.host = line.split()[-1]
+            self.host = line.rsplit(maxsplit=1)[-1]
         elif match := _RTPMAP.match(line):
             self.names[match[1]] = match[2]
         elif line.lower().startswith("a=crypto:"):
@@ -119,10 +123,13 @@ class _Line:
         elif line in _QUIET_DIRECTIONS:
             self.direction = _QUIET_DIRECTIONS[line]
 
+    @override
     def __str__(self) -> str:
         if self.port == "0":
             return f"{self.kind} refused"
-        codecs = [f"{self.names.get(each) or _STATIC.get(each, '')} {each}" for each in self.formats]
+        codecs = [
+            f"{self.names.get(each) or _STATIC.get(each, '')} {each}" for each in self.formats
+        ]
         host = f"[{self.host}]" if ":" in self.host else self.host
         said = f"{self.kind} {'/'.join(each.strip() for each in codecs[:3])}"
         said += "/…" if len(codecs) > 3 else ""

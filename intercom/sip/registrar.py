@@ -81,6 +81,10 @@ class Registrar:
         newest = {binding.instance or binding.key: binding for binding in live}
         return [each for each in live if newest[each.instance or each.key] is each]
 
+    def forget(self, aor_user: str) -> bool:
+        """Drop all contacts of an address-of-record; tell whether there was any."""
+        return self._bindings.pop(aor_user, None) is not None
+
     def drop_flow(self, source: Address) -> list[str]:
         """Drop what was registered over a connection; list the addresses-of-record that had it."""
         changed: list[str] = []

@@ -24,11 +24,11 @@ class Direction(Enum):
 
     @property
     def can_send(self) -> bool:
-        return self in {Direction.SENDRECV, Direction.SENDONLY}
+        return self is Direction.SENDRECV or self is Direction.SENDONLY
 
     @property
     def can_receive(self) -> bool:
-        return self in {Direction.SENDRECV, Direction.RECVONLY}
+        return self is Direction.SENDRECV or self is Direction.RECVONLY
 
     @staticmethod
     def of(*, can_send: bool, can_receive: bool) -> "Direction":
@@ -54,6 +54,10 @@ class MediaDescription:
     attributes: list[tuple[str, str]] = field(default_factory=list, repr=False)
     """Not shown: `a=crypto` holds keys."""
     direction: Direction = Direction.SENDRECV
+    _codecs: dict[str, tuple[str, int, bool]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+    """`rtpmap` by payload type, read when first asked for: every format is looked up three times."""
 
     def values(self, name: str) -> list[str]:
         """List the values of all attributes with this name."""
@@ -65,21 +69,24 @@ class MediaDescription:
 
     def codec(self, payload_type: str) -> tuple[str, int] | None:
         """Look up `rtpmap`: encoding name in upper case and clock rate in Hz."""
-        for value in self.values("rtpmap"):
-            number, _, encoding = value.partition(" ")
-            if number == payload_type:
-                name, _, rest = encoding.strip().partition("/")
-                clock = rest.partition("/")[0]
-                return name.upper(), int(clock) if is_number(clock, 7) else 0
-        return None
+        found = self._rtpmaps().get(payload_type)
+        return None if found is None else found[:2]
 
     def is_mono(self, payload_type: str) -> bool:
         """Tell whether `rtpmap` names one channel, or none (RFC 8866 §6.6)."""
-        for value in self.values("rtpmap"):
-            number, _, encoding = value.partition(" ")
-            if number == payload_type:
-                return encoding.strip().split("/")[2:] in ([], ["1"])
-        return True
+        found = self._rtpmaps().get(payload_type)
+        return found is None or found[2]
+
+    def _rtpmaps(self) -> dict[str, tuple[str, int, bool]]:
+        """Read name, clock rate and whether it is mono; of several for one number the first counts."""
+        if self._codecs is None:
+            self._codecs = {}
+            for value in self.values("rtpmap"):
+                number, _, encoding = value.partition(" ")
+                name, *rest = encoding.strip().split("/")
+                clock_hz = int(rest[0]) if rest and is_number(rest[0], 7) else 0
+                self._codecs.setdefault(number, (name.upper(), clock_hz, rest[1:] in ([], ["1"])))
+        return self._codecs
 
     def parameters(self, payload_type: str) -> dict[str, str]:
         """Read `fmtp` of the `name=value;…` kind; names in lower case."""
@@ -119,24 +126,23 @@ def parse(body: bytes) -> SessionDescription:
     current = shared
     for line in lines:
         key, _, value = line.strip().partition("=")
-        if key == "m":
-            current = _media_line(value.strip(), shared)
+        value = value.strip()
+        if key == "a":  # most lines are
+            _add_attribute(current, value)
+        elif key == "m":
+            current = _media_line(value, shared)
             session.media.append(current)
+        elif key == "c":
+            current.host = _connection_host(value)
         else:
-            _read_line(session, current, key, value.strip())
+            _read_session_line(session, key, value)
     if len(session.media) > MAX_MEDIA:
         raise RemoteProtocolError("too many media descriptions", status_hint=413)
     return session
 
 
-def _read_line(
-    session: SessionDescription, current: MediaDescription, key: str, value: str
-) -> None:
-    if key == "c":
-        current.host = _connection_host(value)
-    elif key == "a":
-        _add_attribute(current, value)
-    elif key == "o":
+def _read_session_line(session: SessionDescription, key: str, value: str) -> None:
+    if key == "o":
         _read_origin(session, value)
     elif key == "t" and _TIME.fullmatch(value):
         session.time = value

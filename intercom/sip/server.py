@@ -147,6 +147,12 @@ class Server:
             self._tell(aor_user, username, now)
         self._watch(aor_user)
 
+    def unbind(self, aor_user: str, now: float) -> None:
+        """Forget where an address-of-record is reached: its user is no more, or must log in anew."""
+        if self.registrar.forget(aor_user):
+            self._tell(aor_user, None, now)
+            self._watch(aor_user)
+
     def drop_flow(self, address: Address, now: float) -> None:
         """Take word that a connection is gone: nobody is reached over it any more."""
         for aor_user in self.registrar.drop_flow(address):

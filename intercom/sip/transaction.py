@@ -86,7 +86,7 @@ class ClientTransaction(Timed):
 
     def fail(self, now: float) -> None:
         """Take word that the transport could not deliver (RFC 3261 §17.1.4)."""
-        if self.state in {State.TRYING, State.PROCEEDING}:
+        if self.state is State.TRYING or self.state is State.PROCEEDING:
             self.terminate()
             self._user.handle_failure(503, now)
 
@@ -145,8 +145,8 @@ class InviteClientTransaction(ClientTransaction):
                 self._user.handle_response(response, now)
             case State.COMPLETED if status >= 300:
                 self._send(self._ack)
-            case State.ACCEPTED if 200 <= status < 300:
-                self._user.handle_response(response, now)
+            case State.ACCEPTED | State.COMPLETED if 200 <= status < 300:
+                self._user.handle_response(response, now)  # after a refusal: another fork's
             case _:
                 pass  # late provisionals, and finals of another class than the first: absorbed
 
@@ -246,7 +246,7 @@ class ServerTransaction(Timed):
     @property
     def is_open(self) -> bool:
         """No final was sent."""
-        return self.state in {State.TRYING, State.PROCEEDING}
+        return self.state is State.TRYING or self.state is State.PROCEEDING
 
     def _send(self) -> None:
         if self._response:
@@ -292,7 +292,7 @@ class InviteServerTransaction(ServerTransaction):
 
     @override
     def receive_retransmission(self) -> None:
-        if self.state in {State.PROCEEDING, State.COMPLETED}:
+        if self.state is State.PROCEEDING or self.state is State.COMPLETED:
             self._send()  # in Accepted the 2xx is the user's to repeat
 
     def receive_ack(self, now: float) -> None:

@@ -30,7 +30,7 @@ MAX_EXTENSION_RETRIES = 3
 _EXTENSION_FIELDS = {"Supported", "Session-Expires", "Min-SE"}
 _DIALOG_GONE = 199  # RFC 6228
 LINGER_S = 180.0
-"""How long a 2xx may come after we gave up: as long as a proxy rings (timer C, RFC 3261 §16.6)."""
+"""How long a 2xx may come after we gave up without a final: as long as a proxy rings (timer C, RFC 3261 §16.6)."""
 
 
 class _Ignore:
@@ -154,7 +154,7 @@ class ClientUsage(InviteUsage):
         if self._request.transaction is not None:
             self._request.transaction.terminate()
         self._finish(487, "Request Terminated", is_local=True)
-        self._linger(now)
+        self._linger(now, LINGER_S)
 
     # What comes back
 
@@ -164,7 +164,7 @@ class ClientUsage(InviteUsage):
         elif response.status < 300:
             self.receive_success(response, now)
         elif not self._retry(response, now):
-            self._finish_by(response)
+            self._finish_by(response, now)
 
     def _receive_provisional(self, response: Response, now: float) -> None:
         """Take a provisional; one that is reliable gets its PRACK even when the call is given up."""
@@ -253,12 +253,12 @@ class ClientUsage(InviteUsage):
 
     # The final
 
-    def _finish_by(self, response: Response) -> None:
+    def _finish_by(self, response: Response, now: float) -> None:
         if self._is_cancelling and response.status != 487:
             self._finish(487, "Request Terminated", is_local=True)
         else:
             self._finish(response.status, response.reason, is_local=False)
-        self.forget()
+        self._linger(now, TIMER_B_S)  # a proxy may send another fork's 2xx after its refusal
 
     def _fail(self, status: int, now: float) -> None:
         if self._is_cancelling:
@@ -266,10 +266,12 @@ class ClientUsage(InviteUsage):
         else:
             reason = "Request Timeout" if status == 408 else "Service Unavailable"
             self._finish(status, reason, is_local=True)
-        self._linger(now)
+        self._linger(now, LINGER_S)
 
     def receive_success(self, response: Response, now: float) -> None:
         """Take a 2xx: the first, the same again, another fork's, or one that is too late."""
+        if response.cseq.number != self._request.draft.cseq:  # of a try before this one
+            return
         tag = response.to.tag
         known = self._acks.get(tag)
         if known is not None:
@@ -323,7 +325,7 @@ class ClientUsage(InviteUsage):
             self.retire()
             self.core.events.append(InviteFailed(self.id, status, reason, is_local))
 
-    def _linger(self, now: float) -> None:
+    def _linger(self, now: float, duration_s: float) -> None:
         """Stay known to the peer's late 2xx, which is acknowledged and hung up."""
         self._is_lingering = True
-        self.core.timers.start(now + LINGER_S, lambda _now: self.forget())
+        self.core.timers.start(now + duration_s, lambda _now: self.forget())

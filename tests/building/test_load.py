@@ -16,6 +16,11 @@ SECRETS = {
     "INTERCOM_SECRET_GARAGE_RELAY": "relay-password",
     "INTERCOM_SECRET_PANEL_MAIN": "panel-password",
     "INTERCOM_SECRET_CARRIER": "carrier-password",
+    "INTERCOM_SECRET_YARD_RELAY": "yard-password",
+    "INTERCOM_SECRET_PANEL_YARD": "yard-panel-password",
+    "INTERCOM_SECRET_CELLAR_CODE": "44*7",
+    "INTERCOM_SECRET_PANEL_CELLAR": "cellar-panel-password",
+    "INTERCOM_SECRET_CELLAR_PICTURE": "picture-password",
 }
 PROPERTY = '[property]\nname = "House"\nkind = "residential"\naddress = "Storgata 14"\n'
 SMALL = f"""{PROPERTY}

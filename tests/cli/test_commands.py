@@ -258,24 +258,30 @@ def test_check_building_names_all_faults(tmp_path):
     assert f"{file}:2: panel no. 1 → door: is missing" in result.stderr
 
 
+EXAMPLE_SECRETS = (
+    *("GARAGE_RELAY", "PANEL_MAIN", "CARRIER", "YARD_RELAY", "PANEL_YARD"),
+    *("CELLAR_CODE", "PANEL_CELLAR", "CELLAR_PICTURE"),
+)
+
+
 def test_check_building_counts_what_a_good_file_holds(monkeypatch):
     monkeypatch.setenv("INTERCOM_CALLER_ID", "+4723506953")
-    for name in ("GARAGE_RELAY", "PANEL_MAIN", "CARRIER"):
-        monkeypatch.setenv(f"INTERCOM_SECRET_{name}", "long enough")
+    for name in EXAMPLE_SECRETS:
+        monkeypatch.setenv(f"INTERCOM_SECRET_{name}", "12345678")
 
     result = run("check-building", ROOT / "examples" / "building.toml")
 
     assert result.exit_code == ExitCode.DONE
-    assert "is good: 2 doors, 2 panels, 2 doorbells, 3 residents, 1 trunks" in result.stdout
+    assert "is good: 4 doors, 4 panels, 2 doorbells, 3 residents, 1 trunks" in result.stdout
 
 
 def test_check_building_finds_the_passwords_in_the_settings_file(monkeypatch, tmp_path):
-    names = [f"INTERCOM_SECRET_{name}" for name in ("GARAGE_RELAY", "PANEL_MAIN", "CARRIER")]
+    names = [f"INTERCOM_SECRET_{name}" for name in EXAMPLE_SECRETS]
     for name in names:
         monkeypatch.setenv(name, "")  # so that it is taken away again
         monkeypatch.delenv(name)
     file = tmp_path / "intercom.env"
-    lines = ["INTERCOM_CALLER_ID=+4723506953", *(f"{name}=long enough" for name in names)]
+    lines = ["INTERCOM_CALLER_ID=+4723506953", *(f"{name}=12345678" for name in names)]
     file.write_text("\n".join(lines))
 
     result = run("check-building", "--settings", file, ROOT / "examples" / "building.toml")

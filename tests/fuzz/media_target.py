@@ -18,7 +18,7 @@ from tests.media.webrtc_apps import IDENTITY
 
 HOST = "127.0.0.1"
 FAR = (HOST, 9)  # the discard port: nothing leaves this machine
-INPUTS_A_LIFE = 500
+INPUTS_A_LIFE = 100
 CREDENTIALS = IceCredentials("ourU", "ourPassword0123456789ab")
 OFFER = (
     PANEL.replace(b"192.0.2.9", HOST.encode())

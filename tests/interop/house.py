@@ -71,6 +71,8 @@ class House:
 
     host: str = HOST
     """Where panels and phones reach the router."""
+    kind: str = "residential"
+    """Of a "commercial" one the metrics tell the dialogs."""
     panel_address: str = ""
     """From where the panel may call without a password; empty: only with one."""
     early: str = "183"
@@ -81,6 +83,8 @@ class House:
     """One resident each, in this order."""
     trunk: tuple[str, int] | None = None
     second_trunk: tuple[str, int] | None = None
+    trunk_fields: Mapping[str, object] = field(default_factory=dict)
+    """What its trunks have besides."""
     sip_phone: str = ""
     app_stage_s: float = 20.0
     phone_stage_s: float = 20.0
@@ -96,7 +100,7 @@ class House:
         usernames = re.findall(r'^username = "(.*)"$', "\n".join(residents), re.MULTILINE)
         return "\n".join(
             (
-                _table("property", name="House", kind="residential", address="A", language="en"),
+                _table("property", name="House", kind=self.kind, address="A", language="en"),
                 _table("[door]", id="main", name="Main entrance")
                 + f"relay = {self.relay or _http_relay(door_url)}\n",
                 _table("[panel]", id=PANEL, door="main", **self._panel())
@@ -125,6 +129,7 @@ class House:
     def _trunks(self) -> str:
         own: dict[str, object] = {"username": TRUNK_USER, "password": TRUNK_PASSWORD}
         own |= {"caller_ids": [CALLER_ID], "probe": False}  # sipp takes OPTIONS for a broken call
+        own |= self.trunk_fields
         places = [place for place in (self.trunk, self.second_trunk) if place is not None]
         return "\n".join(
             _table("[trunk]", id=f"carrier-{index}", address=f"{host}:{port}", **own)
@@ -223,4 +228,6 @@ def _toml(value: object) -> str:
         return str(value).lower()
     if isinstance(value, list):
         return f"[{', '.join(_toml(each) for each in value)}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{name} = {_toml(each)}' for name, each in value.items())} }}"
     return f'"{value}"'

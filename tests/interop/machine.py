@@ -157,8 +157,11 @@ def free_tcp_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def is_bound(address: tuple[str, int]) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+def is_bound(address: tuple[str, int], *, is_tcp: bool = False) -> bool:
+    kind = socket.SOCK_STREAM if is_tcp else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if is_tcp:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
         except OSError:

@@ -30,6 +30,7 @@ from tests.interop.machine import (
     Namespace,
     found,
     free_port,
+    free_tcp_port,
     is_bound,
     needs_root,
     text,
@@ -48,7 +49,7 @@ class Sipp(ChildProcess):
 
     def __init__(
         self,
-        scenario: str,
+        scenario: str | Path,
         *,
         folder: Path,
         host: str = "127.0.0.1",
@@ -60,19 +61,22 @@ class Sipp(ChildProcess):
         password: str = "",
         media_port: int = 0,
         is_tcp: bool = False,
+        more: tuple[str, ...] = (),
         **keys: str,
     ) -> None:
         """With `remote` it calls there; without, it waits to be called at `address`.
 
-        `service` is the user part that it calls; `caller` its own; `keys` are words of its scenario.
+        `service` is the user part that it calls; `caller` its own; `keys` are words of its scenario,
+        which is one of ours by its name, or a file; `more` are further arguments.
         """
-        super().__init__(folder, f"sipp-{scenario}-{secrets.token_hex(3)}")
-        scenario_file = SCENARIOS / f"{scenario}.xml"
+        scenario_file = SCENARIOS / f"{scenario}.xml" if isinstance(scenario, str) else scenario
+        super().__init__(folder, f"sipp-{scenario_file.stem}-{secrets.token_hex(3)}")
         if "play_pcap" in scenario_file.read_text():
             needs_root("sipp plays a pcap through a raw socket, which")
         self.host = host
-        self.port = free_port(host)
-        self._is_bound_later = is_tcp
+        self.port = free_tcp_port(host) if is_tcp else free_port(host)
+        self._is_tcp = is_tcp
+        self._is_bound_later = is_tcp and remote is not None
         self._errors = self.log.with_suffix(".errors")
         self._messages = self.log.with_suffix(".messages")
         self._command = [
@@ -86,6 +90,7 @@ class Sipp(ChildProcess):
             *("-key", "caller", caller),
             *(word for name, value in keys.items() for word in ("-key", name, value)),
             *(("-t", "t1") if is_tcp else ()),
+            *more,
         ]
         if remote is not None:
             self._command += ["-s", service, "-au", username, "-ap", password]
@@ -99,8 +104,11 @@ class Sipp(ChildProcess):
     async def __aenter__(self) -> Self:
         await self.spawn(*self._command, cwd=self.folder)
         if not self._is_bound_later:
-            await until(lambda: is_bound(self.address) or not self.is_running)
+            await until(lambda: self._is_bound() or not self.is_running)
         return self
+
+    def _is_bound(self) -> bool:
+        return is_bound(self.address, is_tcp=self._is_tcp)
 
     def errors(self) -> str:
         """Give what it complained about."""

@@ -292,15 +292,24 @@ async def test_an_app_is_replayed_the_key_frame_first_and_in_order(scene):
     assert payloads(app, 2) == [SPS, PPS, IDR, SLICE, SLICE, SLICE + b"live"]
 
 
-async def test_a_phone_gets_no_picture_and_a_residents_picture_reaches_nobody(scene):
-    app, phone = scene.app(), scene.phone(has_video=True)
+async def test_a_phone_that_agreed_on_a_picture_sees_the_visitor(scene):
+    phone = scene.phone(has_video=True)
+    for packet in Camera().picture(SPS, PPS, IDR):
+        scene.panel.show(packet)
+    await delivered()
+
+    assert len(payloads(phone, 2)) == 3
+
+
+async def test_a_phone_without_a_picture_gets_none_and_a_residents_picture_reaches_nobody(scene):
+    app, phone = scene.app(), scene.phone()
     scene.bridge.connect(app.leg.leg_id)
     for packet in Camera().picture(SPS, PPS, IDR):
         scene.panel.show(packet)
         app.show(packet)
     await delivered()
 
-    assert payloads(phone, 2) == []
+    assert not phone.leg.out(Media.VIDEO)
     assert payloads(scene.panel, 2) == []
 
 
@@ -429,16 +438,18 @@ def test_an_apps_plis_reach_the_panel_at_most_every_500_ms():
     scene.bridge.close()
 
 
-def test_a_phones_pli_is_not_passed_on():
+def test_a_pli_in_a_phones_sound_is_not_passed_on_and_one_for_its_picture_is():
     scene = QuietScene()
     phone = RecordingLeg("phone", scene.clock)
     scene.bridge.attach(phone, hears_visitor=False, is_phone=True)
     scene.clock.advance(2.0)
     scene.panel.sent_rtcp.clear()
 
-    phone.on_rtcp(phone, Media.VIDEO, memoryview(rtcp.build_pli(1, 2)), scene.clock())
-
+    phone.on_rtcp(phone, Media.AUDIO, memoryview(rtcp.build_pli(1, 2)), scene.clock())
     assert scene.panel.sent_rtcp == []
+
+    phone.on_rtcp(phone, Media.VIDEO, memoryview(rtcp.build_pli(1, 2)), scene.clock())
+    assert len(scene.panel.sent_rtcp) == 1
     scene.bridge.close()
 
 

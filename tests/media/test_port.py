@@ -39,6 +39,19 @@ async def test_an_exhausted_pool_says_so_and_a_freed_pair_serves_again():
         port.close()
 
 
+async def test_a_freed_pair_rests_until_all_the_others_had_their_turn():
+    pool = PortPool(HOST, 40_100, 40_108)
+    taken = []
+    for _ in range(8):
+        pair = pool.open_pair()
+        taken.append(pair[0].port)
+        for port in pair:
+            port.close()
+
+    assert len(set(taken[:4])) == 4
+    assert taken[4:] == taken[:4]
+
+
 async def test_an_odd_first_port_is_passed_over():
     pool = PortPool(HOST, 40001, 40004)
 

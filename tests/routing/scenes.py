@@ -19,7 +19,14 @@ from intercom.routing.ids import (
 )
 from intercom.routing.legs import Legs
 from intercom.routing.limits import Limits
-from intercom.routing.plan import AppTarget, PhoneTarget, Plan, SipPhoneTarget, Stage
+from intercom.routing.plan import (
+    AppTarget,
+    PhoneTarget,
+    Plan,
+    RegisteredPhoneTarget,
+    SipPhoneTarget,
+    Stage,
+)
 from intercom.routing.table import Setting
 
 ANNA, BO = ResidentId("anna"), ResidentId("bo")
@@ -28,6 +35,7 @@ ANNA_TABLET = AppTarget(ANNA, DeviceId("anna-2"))
 BO_APP = AppTarget(BO, DeviceId("bo-1"))
 STRANGER_APP = AppTarget(ResidentId("stranger"), DeviceId("stranger-1"))
 ANNA_DESK = SipPhoneTarget(ANNA, DeviceId("anna-desk"), "sip:desk@192.0.2.7")
+ANNA_SOFTPHONE = RegisteredPhoneTarget(ANNA, "anna-soft", "sip:anna@192.0.2.8")
 ANNA_PHONE = PhoneTarget(ANNA, "+4790000001")
 BO_PHONE = PhoneTarget(BO, "+4790000002")
 

@@ -11,8 +11,10 @@ from intercom.routing.plan import (
     MIN_PHONE_STAGE_S,
     PANEL_MARGIN_S,
     AppTarget,
+    OnlineDevice,
     PhoneTarget,
     Plan,
+    RegisteredPhoneTarget,
     SipPhoneTarget,
     Stage,
     build_plan,
@@ -25,13 +27,14 @@ RESIDENTS = {
     BO: Resident(BO, "Bo", "hash", number=BOS_NUMBER),
 }
 LONG_S = 600.0
+SOFTPHONE = RegisteredPhoneTarget(BO, "bo-soft", "sip:bo-soft@192.0.2.8")
 APPS = {ANNA: (ANNA_APP, ANNA_TABLET), BO: (BO_APP,)}
 
 
 def plan_for(
     doorbell: Doorbell = DOORBELL,
     residents: dict[ResidentId, Resident] | None = None,
-    apps: dict[ResidentId, tuple[AppTarget, ...]] | None = None,
+    apps: dict[ResidentId, tuple[OnlineDevice, ...]] | None = None,
     ring_limit_s: float = LONG_S,
 ) -> Plan:
     online = APPS if apps is None else apps
@@ -56,6 +59,19 @@ def test_sip_phones_ring_together_with_the_apps():
     plan = plan_for(residents=people)
 
     assert plan.stages[0].targets[-1] == SipPhoneTarget(BO, desk.device_id, desk.uri)
+
+
+def test_registered_sip_phones_ring_together_with_the_apps_and_are_somebody_online():
+    people = {ANNA: RESIDENTS[ANNA], BO: replace(RESIDENTS[BO], has_app=False)}
+
+    plan = plan_for(residents=people, apps={BO: (BO_APP, SOFTPHONE)})
+
+    assert [stage.targets for stage in plan.stages] == [
+        (SOFTPHONE,),
+        (PhoneTarget(ANNA, ANNAS_NUMBER),),
+        (PhoneTarget(BO, BOS_NUMBER),),
+    ]
+    assert plan.stages[0].ring_s == DOORBELL.app_stage_s
 
 
 def test_the_first_phone_rings_at_once_when_no_device_is_online():

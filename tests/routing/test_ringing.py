@@ -38,6 +38,7 @@ from intercom.routing.plan import Plan, Stage
 from tests.routing.scenes import (
     ANNA_APP,
     ANNA_PHONE,
+    ANNA_SOFTPHONE,
     ANNA_TABLET,
     APPS_THEN_PHONES,
     BO_APP,
@@ -194,6 +195,20 @@ def test_an_app_that_comes_online_while_it_rings_rings_too():
     play = Play(PHONES_ONLY)
 
     assert play.at(3.0, DeviceCameOnline(ANNA_APP)) == [RingLeg(leg(2), ANNA_APP)]
+
+
+def test_a_sip_phone_that_registers_while_it_rings_rings_too_once():
+    play = Play(PHONES_ONLY)
+
+    assert play.at(3.0, DeviceCameOnline(ANNA_SOFTPHONE)) == [RingLeg(leg(2), ANNA_SOFTPHONE)]
+    assert play.at(3.1, DeviceCameOnline(ANNA_SOFTPHONE)) == []
+
+
+def test_a_sip_phone_that_registers_beside_its_persons_answered_phone_just_rings():
+    play = Play(PHONES_ONLY)
+    play.at(1.0, LegAnswered(leg(1)))
+
+    assert play.at(3.0, DeviceCameOnline(ANNA_SOFTPHONE)) == [RingLeg(leg(2), ANNA_SOFTPHONE)]
 
 
 def test_an_app_that_comes_back_is_rung_again_but_never_twice_at_once():

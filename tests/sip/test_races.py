@@ -2,6 +2,7 @@
 
 import pytest
 
+from intercom.sip.address import Transport
 from intercom.sip.endpoint import Credentials
 from intercom.sip.events import (
     DialogEnded,
@@ -16,7 +17,16 @@ from intercom.sip.events import (
 )
 from tests.loopback import Loopback
 from tests.sip import wire
-from tests.sip.wire import NEW_OFFER, OFFER, bench, header, request, response
+from tests.sip.wire import (
+    NEW_OFFER,
+    OFFER,
+    OUR_ADDRESS,
+    PEER_ADDRESS,
+    bench,
+    header,
+    request,
+    response,
+)
 
 
 def test_cancel_waits_for_a_provisional():
@@ -129,6 +139,42 @@ def test_a_200_after_giving_up_is_acknowledged_and_hung_up(is_cancelled):
     rig.wait(300.0)
     assert rig.endpoint._core.usages_by_tag == {}
     assert rig.take(response(invite, 200)) == []
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+@pytest.mark.parametrize("is_cancelled", [True, False], ids=["after our CANCEL", "refused"])
+def test_a_forks_200_after_a_final_refusal_is_acknowledged_and_hung_up(is_cancelled, transport):
+    rig = bench(also_local=(OUR_ADDRESS._replace(transport=Transport.TCP),))
+    dialog = rig.call(destination=PEER_ADDRESS._replace(transport=transport))
+    invite = rig.last
+    rig.take(response(invite, 180, tag="one"))
+    if is_cancelled:
+        rig.endpoint.cancel(dialog, rig.now)
+        rig.take(response(rig.last, 200))
+    assert rig.take(response(invite, 487 if is_cancelled else 486, tag="one")) == ["ACK"]
+    told = len(rig.events)
+    rig.wait(5.0)
+
+    assert rig.take(response(invite, 200, tag="two", body=OFFER)) == ["ACK", "BYE"]
+    assert header(rig.last, "To").endswith(";tag=two")
+    assert rig.take(response(invite, 200, tag="two", body=OFFER)) == ["ACK"]
+
+    assert len(rig.events) == told == 2
+    rig.wait(60.0)
+    assert rig.endpoint._core.usages_by_tag == {}
+    assert rig.endpoint.table_sizes()["transactions"] == 0
+
+
+def test_a_2xx_to_an_invite_that_was_challenged_and_sent_anew_answers_nothing():
+    rig = bench()
+    rig.call(credentials=Credentials("router", "secret"))
+    first = rig.last
+    challenge = 'Digest realm="carrier", nonce="n"'
+    rig.take(response(first, 401, extra=f"WWW-Authenticate: {challenge}\r\n"))
+
+    assert rig.take(response(first, 200, body=OFFER)) == []
+
+    assert rig.events == []
 
 
 def test_cancelling_a_call_that_nobody_answers_ends_once():

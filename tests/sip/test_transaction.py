@@ -152,6 +152,17 @@ def test_timer_m_hands_every_2xx_on_for_64_t1():
     assert machine.state is State.TERMINATED
 
 
+def test_a_2xx_after_a_refusal_is_handed_on_and_not_acknowledged_as_the_refusal():
+    rig = Rig()
+    machine = rig.client()
+    machine.receive_response(response(487), 1.0)
+
+    machine.receive_response(response(200), 1.5)
+
+    assert rig.user.statuses == [487, 200]
+    assert len(rig.outbox) == 2  # the INVITE and the refusal's ACK
+
+
 def test_a_provisional_after_the_final_is_absorbed():
     rig = Rig()
     machine = rig.client()

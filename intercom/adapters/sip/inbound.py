@@ -125,7 +125,12 @@ class InboundCalls:
         loop = asyncio.get_running_loop()
         caller.limit = loop.call_later(LIMIT_S, self._hang_up, caller)
         self._callers[event.dialog] = caller
-        self._transport.follow(event.dialog, lambda its: self._dialog_event(caller, its))
+        self._transport.follow(
+            event.dialog,
+            lambda its: self._dialog_event(caller, its),
+            leg_id=f"caller-{event.dialog}",
+            label="somebody who calls back",
+        )
         self._respond(event.dialog, 200, body)
 
     def _dialog_event(self, caller: _Caller, event: SipEvent) -> None:

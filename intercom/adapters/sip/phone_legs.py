@@ -1,13 +1,12 @@
-"""Residents' phone legs: an ordinary phone over a trunk, or a SIP phone at a fixed address."""
+"""Residents' phone legs: an ordinary phone over a trunk, or a SIP phone in the house or registered."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 
 import structlog
 
-from intercom.adapters.sip.carriers import identify
 from intercom.adapters.sip.media_place import MediaPlace, MediaPlaces
 from intercom.adapters.sip.outcomes import (
     FAILURES,
@@ -15,9 +14,11 @@ from intercom.adapters.sip.outcomes import (
     TRUNK_REMEDIES,
     UNREACHABLE_REMEDY,
 )
+from intercom.adapters.sip.phone_ways import Destination, PhoneWays
+from intercom.adapters.sip.registered import RegisteredPhones
 from intercom.adapters.sip.resolve import Resolver
 from intercom.adapters.sip.transport import SipTransport
-from intercom.adapters.sip.trunks import SILENCE_S, Trunks, Way, credentials_of
+from intercom.adapters.sip.trunks import SILENCE_S, Trunks, Way
 from intercom.errors import LocalProtocolError, MediaError, RemoteProtocolError
 from intercom.media.dtmf import parse_info
 from intercom.media.plain import PlainLeg
@@ -28,11 +29,9 @@ from intercom.routing.commands import DoorState, EndReason
 from intercom.routing.dial_guard import DialGuard
 from intercom.routing.events import LegFailure
 from intercom.routing.ids import LegId
-from intercom.routing.plan import PhoneTarget, SipPhoneTarget, Target
-from intercom.sip.address import Address, Transport, bracketed
+from intercom.routing.plan import PhoneTarget, Target
 from intercom.sip.agreement import Srtp
 from intercom.sip.description import Description
-from intercom.sip.endpoint import Credentials
 from intercom.sip.events import (
     DialogEnded,
     DialogId,
@@ -44,7 +43,7 @@ from intercom.sip.events import (
     ReinviteReceived,
     SipEvent,
 )
-from intercom.sip.offer_answer import Law, LocalMedia
+from intercom.sip.offer_answer import Direction, Law, LocalMedia
 
 log = structlog.get_logger()
 
@@ -55,18 +54,8 @@ _PORTS = "widen INTERCOM_RTP_PORT_FIRST … INTERCOM_RTP_PORT_LAST"
 ELSEWHERE = "Call completed elsewhere"
 """Then a phone shows no missed call (RFC 3326 §3.1). A carrier is told of no other reason: whether a
 door was opened is not for it to know (requirement A12)."""
+PICTURE_CONTROL = "application/media_control+xml"  # RFC 5168
 _TAKEN_ELSEWHERE = {EndReason.ANSWERED_ELSEWHERE, EndReason.OPENED_ELSEWHERE}
-
-
-@dataclass(frozen=True, slots=True)
-class _Destination:
-    address: Address
-    target_uri: str
-    from_uri: str
-    headers: tuple[tuple[str, str], ...] = ()
-    credentials: Credentials | None = None
-    way: Way | None = None
-    """None: a SIP phone, no trunk."""
 
 
 @dataclass(slots=True)
@@ -74,7 +63,7 @@ class _PhoneLeg:
     leg_id: LegId
     call: CallFacts
     media: PlainLeg
-    later: list[_Destination]
+    later: list[Destination]
     """The ways to try if those before are down."""
     silence_s: float
     """How long each of them but the last may say nothing at all."""
@@ -113,14 +102,13 @@ class SipPhoneLegs:
         guard: DialGuard,
         post: Callable[[LegId, ev.Event], None],
         other_media: MediaPlace | None = None,
+        registered: RegisteredPhones | None = None,
     ) -> None:
         self._transport = transport
         self._places = MediaPlaces(MediaPlace(ports, media_host), other_media)
-        self._resolver = resolver
+        self._ways = PhoneWays(resolver, trunks, registered, caller_id=caller_id, sip_host=sip_host)
         self._trunks = trunks
         self._token = token
-        self._caller_id = caller_id
-        self._sip_host = bracketed(sip_host)
         self._media_networks = media_networks
         self._guard = guard
         self._post = post
@@ -130,7 +118,7 @@ class SipPhoneLegs:
 
     def ring(self, call: CallFacts, leg_id: LegId, target: Target) -> None:
         """Invite the phone; ends in LegAnswered or LegFailed."""
-        destinations = self._destinations_of(target)
+        destinations = self._ways.to(target)
         if not destinations:
             self._post(leg_id, ev.LegFailed(leg_id, LegFailure.NO_ROUTE))
             return
@@ -139,14 +127,15 @@ class SipPhoneLegs:
             return
         place = self._places.toward(destinations[0].address.host)
         try:
-            media = PlainLeg.open(leg_id, place.ports, with_video=False)
+            has_picture = call.picture is not None and not isinstance(target, PhoneTarget)
+            media = PlainLeg.open(leg_id, place.ports, with_video=has_picture)
         except MediaError:
             log.exception("media.ports_exhausted", remedy=_PORTS)
             self._guard.end(leg_id)
             self._post(leg_id, ev.LegFailed(leg_id, LegFailure.UNREACHABLE))
             return
         silence_s = SILENCE_S / max(len(destinations) - 1, 1)
-        description = self._describe(place.host, call.law, media, None)
+        description = self._describe(place.host, call, media, Srtp.OFF)
         leg = _PhoneLeg(leg_id, call, media, destinations, silence_s, description)
         leg.media_host = place.host
         self._legs[leg_id] = leg
@@ -166,7 +155,7 @@ class SipPhoneLegs:
         destination = leg.later.pop(0)
         leg.source_host = destination.address.host
         leg.way = destination.way
-        leg.description = self._describe(leg.media_host, leg.call.law, leg.media, leg.way)
+        leg.description = self._describe(leg.media_host, leg.call, leg.media, destination.srtp)
         leg.dialog = self._transport.endpoint.invite(
             self._transport.now,
             target=destination.target_uri,
@@ -185,24 +174,29 @@ class SipPhoneLegs:
             label=f"trunk {leg.way.trunk.trunk_id}" if leg.way is not None else "SIP phone",
         )
 
-    def _describe(self, host: str, law: Law, media: PlainLeg, way: Way | None) -> Description:
-        """Prepare what is said of our sound, with new keys for each way where it has any."""
-        srtp = Srtp.OFF
-        if way is not None:
-            is_secure = way.address.transport is Transport.TLS
-            policy = Srtp(way.trunk.encryption.value)
-            srtp = policy.toward_trunk(is_signalling_secure=is_secure)
+    def _describe(self, host: str, call: CallFacts, media: PlainLeg, srtp: Srtp) -> Description:
+        """Prepare what is said of our sound and picture, with new keys for each way that has any.
+
+        The picture is the panel's as it is, for it is not converted; the resident's own is not wanted.
+        """
         local = LocalMedia(
             host=host,
             audio_port=media.audio_port,
             audio_rtcp_port=media.audio_rtcp_port,
-            video_port=None,
-            video_rtcp_port=None,
-            laws=_laws_like(law),
+            video_port=media.video_port,
+            video_rtcp_port=media.video_rtcp_port,
+            video_direction=Direction.SENDONLY,
+            laws=_laws_like(call.law),
             session_id=int(self._token(8), 16),
             srtp=srtp,
             keys=media.keys if srtp is Srtp.OFF else media.draw_keys(),
         )
+        if call.picture is not None:
+            local = replace(
+                local,
+                profile_level_id=call.picture.profile_level_id,
+                packetization_mode=call.picture.packetization_mode,
+            )
         return Description(local)
 
     def quiet(self, leg_id: LegId) -> None:
@@ -250,6 +244,9 @@ class SipPhoneLegs:
                 pass
 
     def _info(self, leg: _PhoneLeg, event: InfoReceived) -> None:
+        if event.content_type == PICTURE_CONTROL and b"picture_fast_update" in event.body:
+            leg.call.bridge.request_key_frame()
+            return
         digit = parse_info(event.content_type, event.body) if leg.is_answered else None
         if digit is not None:
             leg.call.bridge.digit_by_info(leg.leg_id, digit)
@@ -355,32 +352,6 @@ class SipPhoneLegs:
         if refusal is not None:
             log.error("trunk.limit_reached", remedy=f"{refusal.value}: see INTERCOM_PHONE_CALLS_…")
         return refusal is None
-
-    # -- where to ----------------------------------------------------------------------------
-
-    def _destinations_of(self, target: Target) -> list[_Destination]:
-        """List the ways to a phone, the best first."""
-        match target:
-            case PhoneTarget(number=number):
-                return [self._by(way, number) for way in self._trunks.ways()]
-            case SipPhoneTarget(uri=uri):
-                address = self._resolver.of_uri(uri)
-                identity = f"sip:{self._caller_id}@{self._sip_host}"
-                return [] if address is None else [_Destination(address, uri, identity)]
-            case _:
-                return []
-
-    def _by(self, way: Way, number: str) -> _Destination:
-        """Address a call over a trunk; there is no From but our caller ID, ever."""
-        said = identify(way.trunk, number, self._caller_id, self._sip_host)
-        return _Destination(
-            way.address,
-            said.target_uri,
-            said.from_uri,
-            said.headers,
-            credentials_of(way.trunk),
-            way,
-        )
 
     def _drop(self, leg: _PhoneLeg) -> None:
         self._guard.end(leg.leg_id)

@@ -74,6 +74,7 @@ class SipTransport:
         self._udp: list[UdpSocket] = []
         self._handlers: dict[DialogId, DialogHandler] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._is_draining = False
         self._stack = AsyncExitStack()
 
@@ -235,11 +236,12 @@ class SipTransport:
     def _set_timer(self) -> None:
         due_at = self.endpoint.get_timer()
         if self._timer is not None:
-            if due_at is not None and not self._timer.cancelled() and self._timer.when() == due_at:
+            if due_at is None or due_at >= self._timer_at:  # once in vain costs less than each time
                 return
             self._timer.cancel()
             self._timer = None
         if due_at is not None:
+            self._timer_at = due_at
             self._timer = self._loop.call_at(due_at, self._timer_due)
 
     def _timer_due(self) -> None:
