@@ -51,9 +51,8 @@ async def show(service, *arguments, code=ExitCode.DONE):
 
 
 async def test_x(called, monkeypatch):
-    for columns in ("80", "120", "160"):
+    for columns in ("80", "100", "130"):
         monkeypatch.setenv("COLUMNS", columns)
         print(await show(called, "--last"))
     print(await show(called))
     print(await show(called, "--register"))
-    print(await show(called, "--last", "--full"))

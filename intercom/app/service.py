@@ -169,7 +169,9 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
             reload=service.reload,
             status=service.status,
             unlock=service.unlock,
-            sip_trace=SipTrace(service.capture, service.trace),
+            sip_trace=SipTrace(
+                service.capture, service.trace, parts.sip_side.transport.endpoint.local_for
+            ),
         )
         await stack.enter_async_context(sending_hep(settings, parts.sip_side.transport))
         await stack.enter_async_context(

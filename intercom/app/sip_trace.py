@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from intercom.errors import ConfigError
-from intercom.sip.address import host_port
+from intercom.sip.address import Address, host_port
 from intercom.sip.capture import Capture, Captured
 from intercom.sip.masking import Masking
 from intercom.sip.outline import Outline, outline
@@ -43,9 +43,12 @@ class _Dialog:
 class SipTrace:
     """Reads the capture for the control socket."""
 
-    def __init__(self, capture: Capture, trace: Trace) -> None:
+    def __init__(
+        self, capture: Capture, trace: Trace, local_for: Callable[[Address], Address]
+    ) -> None:
         self._capture = capture
         self._trace = trace
+        self._local_for = local_for
 
     async def calls(self, *, shows_numbers: bool) -> Json:
         """List the calls, oldest first, without their messages."""
@@ -59,7 +62,8 @@ class SipTrace:
         """Give the call whose id begins so, or the last one for ""; ConfigError when there is none."""
         masking = Masking(shows_numbers=shows_numbers)
         groups = await self._groups()
-        keys = [key for key in groups if key.startswith(wanted)]
+        n = len(wanted)
+        keys = [key for key in groups if wanted in (key[:n], masking.value(key)[:n])]
         if not wanted:  # who tried and was not let in is not what is looked for
             keys = [key for key in keys if not self._call(key, groups[key], masking)["stranger"]]
         if not keys:
@@ -206,6 +210,7 @@ class SipTrace:
             "time": moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}",
             "out": message.is_out,
             "peer": host_port(message.peer),
+            "local": host_port(self._local_for(message.peer)),
             "transport": message.peer.transport.value,
             "bytes": len(message.data),
             "start": about.is_call_start,
@@ -216,7 +221,7 @@ class SipTrace:
             "target": about.target,
             "from": about.from_user,
             "to": about.to_user,
-            "logs_in": about.has_credentials,
+            "logs_in": about.has_credentials and about.method != "ACK",
             "media": about.media,
             "words": about.words,
         }

@@ -41,10 +41,15 @@ class Ladder:
         left = [each for each in messages if self._is_left[each["sip_call"]]]
         right = [each for each in messages if not self._is_left[each["sip_call"]]]
         names = (_name_of(left) or "-", "router", _far_names(right) or "-")
+        own = ", ".join(dict.fromkeys(str(each["local"]) for each in messages))
+        ends = [
+            f"{name} {_places(its)}" for name, its in ((names[0], left), (names[2], right)) if its
+        ]
+        places = "   ".join([*ends, f"router {printable(own)}"])
+        for line in textwrap.wrap(places, self._width):
+            yield click.style(line, dim=True)
+        yield ""
         yield self._rail_line(("      ms     +ms", *names))
-        places = (_places(left), "", _places(right))
-        if any(places):
-            yield click.style(self._rail_line(("", *places)), dim=True)
 
     def rows(self, message: Message) -> Iterator[str]:
         """Give the lines of one message."""
@@ -78,9 +83,11 @@ class Ladder:
     def _arrow(self, message: Message, *, is_left: bool) -> str:
         goes_right = bool(message["out"]) != is_left
         room = self._gap - 1
-        words = printable(_words(message))[: room - 6]
-        line = f"── {words} " if goes_right else f"◄── {words} "
-        line = line.ljust(room - goes_right, "─") + ("►" if goes_right else "")
+        words = printable(_words(message))
+        lead = "── " if len(words) <= room - 5 else "─ "
+        words = words if len(words) <= room - len(lead) - 2 else f"{words[: room - 5]}…"
+        line = f"{lead}{words} ".ljust(room - 1, "─")
+        line = f"{line}►" if goes_right else f"◄{line}"
         arrow = click.style(line, fg=_colour(message), bold=message["status"] is None)
         begin, end = ("├", "│") if goes_right else ("│", "┤")
         empty = " " * room

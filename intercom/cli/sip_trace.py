@@ -121,7 +121,6 @@ def call_lines(call: dict[str, Any], width: int) -> Iterable[str]:
     facts = [f"from {call['from']}", f"dialled {call['dialled']}" if call["dialled"] else ""]
     yield click.style(f"call {printable(str(call['call']))}", bold=True) + f"   {date} {time[:12]}"
     yield printable("   ".join(filter(None, [*facts, f"result: {call['result']}"])))
-    yield ""
     ladder = Ladder(width)
     yield from ladder.head(call["messages"])
     for message in call["messages"]:

@@ -206,10 +206,13 @@ class Core:
         call = f"{request.first('call-id')}\n{request.first('from')}\n{request.first('via')}"
         tag = hashlib.blake2s(call.encode(), key=self._key, digest_size=8).hexdigest()
         data = template.build(status, tag, fields=fields)
-        is_datagram = not source.transport.is_stream
-        if is_datagram and len(data) > MAX_REPLY_RATIO * request.size_bytes:
-            self.counters.withheld_replies += 1
-            return
+        if not source.transport.is_stream:
+            longest = MAX_REPLY_RATIO * request.size_bytes
+            if len(data) > longest and status != 401:  # which is nothing without its challenge
+                data = template.build(status, tag)
+            if len(data) > longest:
+                self.counters.withheld_replies += 1
+                return
         self.counters.stateless_replies += 1
         self.send(data, template.destination)
 

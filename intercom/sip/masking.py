@@ -117,7 +117,7 @@ class Masking:
         for name, given in _PARAMETER.findall(value):
             key = name.lower()
             if key in _SHOWN_PARAMETERS:
-                shown.append(f"{name}={self.value(given)}")
+                shown.append(f"{name}={given if key == 'nc' else self.value(given)}")
             elif key == "username":
                 shown.append(f"{name}={part_of(given)}")
             else:

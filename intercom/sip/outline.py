@@ -94,6 +94,8 @@ def _words(headers: dict[str, str], masking: Masking) -> str:
     found = [
         masking.value(headers[name][:120]) for name in ("reason", "warning") if name in headers
     ]
+    if "dtmf" in headers.get("content-type", "").lower():
+        found.append("a key")
     if "retry-after" in headers:
         found.append(f"retry after {headers['retry-after'][:20]}")
     return ", ".join(found)
@@ -127,16 +129,19 @@ class _Line:
     def __str__(self) -> str:
         if self.port == "0":
             return f"{self.kind} refused"
-        codecs = [
-            f"{self.names.get(each) or _STATIC.get(each, '')} {each}" for each in self.formats
-        ]
+        codecs = [self._codec(each) for each in self.formats]
         host = f"[{self.host}]" if ":" in self.host else self.host
-        said = f"{self.kind} {'/'.join(each.strip() for each in codecs[:3])}"
+        said = f"{self.kind} {'/'.join(codecs[:3])}"
         said += "/…" if len(codecs) > 3 else ""
         said += f" → {host}:{self.port}"
         if self.has_crypto or "SAVP" in self.profile:
             said += " srtp"
         return f"{said} {self.direction}".rstrip()
+
+    def _codec(self, payload_type: str) -> str:
+        name = self.names.get(payload_type) or _STATIC.get(payload_type, "")
+        short = "dtmf" if name.lower() == "telephone-event" else name
+        return f"{short} {payload_type}".strip()
 
 
 def _media(body: str, masking: Masking) -> str:

@@ -54,6 +54,7 @@ class RefreshRequest:
         self._ack: Datagram | None = None
         self._request: ClientRequest | None = None
         self._is_stopped = False
+        self._is_refused = False
 
     def start(self, now: float) -> None:
         """Send it, unless the dialog has ended or something of the peer's is not done with."""
@@ -63,6 +64,7 @@ class RefreshRequest:
         if self.is_waiting:
             self._core.timers.start(now + self._wait_s(), self.start)
             return
+        self._is_refused = False
         if self.body:
             self.session.offer(self.body)
         self._request = self._send(self, now)
@@ -75,8 +77,9 @@ class RefreshRequest:
 
     def handle_response(self, response: Response, now: float) -> None:
         """Take a response."""
-        if response.status < 200:
+        if response.status < 200 or self._is_refused:  # a 2xx after a refusal would be a fork's
             return
+        self._is_refused = response.status >= 300
         if response.status < 300:
             self._succeed(response, now)
         elif response.status == 491 and self._glares < MAX_GLARES:

@@ -21,6 +21,7 @@ from tests.fakes import ANNA_NUMBER, CALLER_ID
 BEHIND_NAT = "192.168.7.7"
 PASSWORD = "desk's own"
 USER = "anna-desk"
+NOWHERE = Address(HOST, 0)
 PANEL_PASSWORD = "panel's own"
 
 
@@ -120,7 +121,7 @@ class TcpSip:
 class Phone(Stranger):
     """A phone that says an address of its own NAT's inside."""
 
-    server: Address = Address(HOST, 0)
+    server: Address = NOWHERE
 
     def register(
         self, user: str = USER, password: str = PASSWORD, expires_s: int = 300, as_user: str = ""

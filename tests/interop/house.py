@@ -29,6 +29,7 @@ TRUNK_USER = "intercom"
 TRUNK_PASSWORD = "trunk-secret"
 APP_USER = "kari"
 APP_PASSWORD = "app-secret"
+ACCOUNT_PASSWORD = "desk-secret"
 BUTTON = "100"
 HOST = "127.0.0.1"
 RTP_PORTS = 40
@@ -86,18 +87,23 @@ class House:
     trunk_fields: Mapping[str, object] = field(default_factory=dict)
     """What its trunks have besides."""
     sip_phone: str = ""
+    sip_account: str = ""
+    """User name of the resident's own SIP phone, which registers."""
+    account_srtp: str = "optional"
     app_stage_s: float = 20.0
     phone_stage_s: float = 20.0
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, door_url: str) -> str:
         """Write the building file."""
-        residents = [self._app_resident()] if self.has_app or self.sip_phone else []
+        residents = [self._app_resident()] if self._has_resident else []
         residents += [
             _table("[resident]", username=f"number-{index}", name="X", app=False, number=number)
             for index, number in enumerate(self.numbers, start=1)
         ]
-        usernames = re.findall(r'^username = "(.*)"$', "\n".join(residents), re.MULTILINE)
+        usernames = re.findall(
+            r'^\[\[resident\]\]\nusername = "(.*)"$', "\n".join(residents), re.MULTILINE
+        )
         return "\n".join(
             (
                 _table("property", name="House", kind=self.kind, address="A", language="en"),
@@ -113,6 +119,10 @@ class House:
             )
         )
 
+    @property
+    def _has_resident(self) -> bool:
+        return self.has_app or bool(self.sip_phone or self.sip_account)
+
     def _panel(self) -> dict[str, object]:
         if self.panel_address:
             return {"allowed_addresses": [self.panel_address]}
@@ -124,7 +134,11 @@ class House:
             fields["password_hash"] = PasswordHasher().hash(APP_PASSWORD)
         if self.sip_phone:
             fields["sip_phones"] = [self.sip_phone]
-        return _table("[resident]", **fields)
+        table = _table("[resident]", **fields)
+        if self.sip_account:
+            own = {"username": self.sip_account, "password": ACCOUNT_PASSWORD}
+            table += _table("[resident.sip_account]", **own, srtp=self.account_srtp)
+        return table
 
     def _trunks(self) -> str:
         own: dict[str, object] = {"username": TRUNK_USER, "password": TRUNK_PASSWORD}

@@ -88,14 +88,16 @@ def press_5(cseq: int = 10) -> str:
 
 # -- a phone ---------------------------------------------------------------------------------------
 
-INVITED = """<recv request="INVITE" rrs="true">
+INVITED = (
+    """<recv request="INVITE" rrs="true">
     <action>
       <ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>
       <ereg regexp=".*" search_in="hdr" header="CSeq:" assign_to="cseq"/>
       <ereg regexp=".*" search_in="hdr" header="From:" assign_to="caller"/>
       <ereg regexp=".*" search_in="hdr" header="To:" assign_to="callee"/>
     </action>
-  </recv>"""
+  </recv>""",
+)
 
 
 def reply(

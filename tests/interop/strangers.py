@@ -136,6 +136,7 @@ class Baresip(ChildProcess):
         tone_hz: int = 440,
         audio_codec: str = "PCMA",
         media_encryption: str = "",
+        transport: str = "udp",
     ) -> None:
         """Encrypt as "srtp" (RTP/AVP with keys) or "srtp-mand" (RTP/SAVP). Listen at `sip_port` of the namespace's guest address; `is_answering`: pick up by itself."""
         super().__init__(folder, f"baresip-{username}-{secrets.token_hex(3)}")
@@ -148,7 +149,7 @@ class Baresip(ChildProcess):
         self._control_port = self.sip_port + 2  # the next is its TLS
         video = "video_codecs=H264" if has_video else "video_codecs="
         self._account = (
-            f"<sip:{username}@{server[0]}:{server[1]};transport=udp>;auth_pass={password}"
+            f"<sip:{username}@{server[0]}:{server[1]};transport={transport}>;auth_pass={password}"
             f";regint={60 if is_registering else 0};audio_codecs={audio_codec};{video}"
             f";answermode={'auto' if is_answering else 'manual'}"
             f"{';mediaenc=' + media_encryption if media_encryption else ''}\n"

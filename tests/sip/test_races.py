@@ -22,6 +22,7 @@ from tests.sip.wire import (
     OFFER,
     OUR_ADDRESS,
     PEER_ADDRESS,
+    answered,
     bench,
     header,
     request,
@@ -150,6 +151,7 @@ def test_a_forks_200_after_a_final_refusal_is_acknowledged_and_hung_up(is_cancel
     rig.take(response(invite, 180, tag="one"))
     if is_cancelled:
         rig.endpoint.cancel(dialog, rig.now)
+        rig.collect()
         rig.take(response(rig.last, 200))
     assert rig.take(response(invite, 487 if is_cancelled else 486, tag="one")) == ["ACK"]
     told = len(rig.events)
@@ -232,6 +234,19 @@ def test_an_answer_after_cancel_is_not_sent():
     rig.endpoint.respond(dialog, rig.now, 200)
 
     assert rig.collect() == []
+
+
+def test_a_2xx_to_a_reinvite_that_was_refused_before_changes_nothing():
+    rig = bench()
+    dialog = answered(rig)
+    rig.endpoint.reinvite(dialog, rig.now, NEW_OFFER)
+    rig.collect()
+    reinvite = rig.last
+    assert rig.take(response(reinvite, 488)) == ["ACK"]
+
+    assert rig.take(response(reinvite, 200, body=OFFER)) == []
+
+    assert rig.events[1:] == [ReinviteFailed(dialog, 488)]
 
 
 def test_two_byes_that_cross_both_get_200():

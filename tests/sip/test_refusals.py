@@ -133,8 +133,8 @@ def test_a_refusal_is_at_most_twice_its_request_goes_to_its_source_and_costs_no_
     assert (sizes["transactions"], sizes["dialogs"], sizes["bindings"]) == (0, 0, 0)
     assert rig.endpoint.get_timer() is None
     assert rig.events == []
-    if not is_compact:
-        assert len(out) == 1
+    if not is_compact or name in {"options", "no dialog", "known method"}:
+        assert len(out) == 1  # without its Allow, if that is what makes it too long
 
 
 def test_a_hundred_thousand_forged_addresses_leave_every_table_bounded():

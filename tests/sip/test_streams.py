@@ -103,6 +103,20 @@ def test_local_for_falls_back_to_the_host_of_that_family():
     assert not core.has_stream(PEER_V6._replace(transport=TCP))
 
 
+def test_a_host_name_of_ours_stands_for_both_families_where_none_has_an_address_of_its_own():
+    ours = tuple(Address("sip.example", port, kind) for port, kind in [(5060, TCP), (5061, TLS)])
+    rig = bench(local=Address("sip.example", 5060), also_local=ours)
+    own_v6 = Address("2001:db8::1", 5071, TLS)
+
+    rig.call(destination=PEER_V6._replace(transport=TLS))
+
+    assert header(rig.last, "Via").startswith("SIP/2.0/TLS sip.example:5061;")
+    assert header(rig.last, "Contact") == "<sip:router@sip.example:5061;transport=tls>"
+    assert rig.endpoint._core.has_stream(PEER_V6._replace(transport=TCP))
+    mixed = bench(local=Address("sip.example", 5060), also_local=(*ours, own_v6)).endpoint
+    assert mixed.local_for(PEER_V6._replace(transport=TLS)) == own_v6
+
+
 def test_a_response_goes_back_on_its_connection_whatever_the_via_says():
     rig = streams()
     via = "SIP/2.0/TCP 192.0.2.77:5999;branch=z9hG4bKx;maddr=192.0.2.66"

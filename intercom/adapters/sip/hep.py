@@ -22,9 +22,7 @@ _MASKING = Masking()
 class HepSender:
     """One socket and a bounded queue; masking takes 0.1 ms a message, so it is done in small helpings."""
 
-    def __init__(
-        self, collector: tuple[str, int], local_for: Callable[[Address], Address]
-    ) -> None:
+    def __init__(self, collector: tuple[str, int], local_for: Callable[[Address], Address]) -> None:
         """Open the socket; OSError when the collector's address is none to send to."""
         self.sent = 0
         self.dropped = 0
