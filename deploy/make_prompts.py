@@ -33,7 +33,7 @@ TEXTS = {
         Words.NOBODY_ANSWERS: "Ingen svarer",
         Words.NOBODY_REACHABLE: "Ingen kan nås akkurat nå",
         Words.TOO_MANY_CALLS: "For mange anrop akkurat nå. Prøv igjen om litt",
-        Words.NO_CALLBACK: "Dette er nummeret til en dørtelefon. Det kan ikke ringes opp",
+        Words.NO_CALLBACK: "Dette er en dørtelefon. Den kan ikke ringes opp",
         Words.IN_USE: "Opptatt. Vent litt, og ring på igjen",
         Words.NOT_OPENED: "Døren ble ikke åpnet",
         Words.MAIN_ENTRANCE: "hovedinngangen",

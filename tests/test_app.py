@@ -82,7 +82,9 @@ async def service_with(
         yield service
 
 
-def press(panel: Stranger, service: Service) -> None:
+def press(
+    panel: Stranger, service: Service, *, user: str = "main", password: str = PASSWORD
+) -> None:
     host = f"{HOST}:{service.settings.sip_port}"
     panel.sip.endpoint.invite(
         panel.sip.now,
@@ -90,7 +92,7 @@ def press(panel: Stranger, service: Service) -> None:
         destination=Address(HOST, service.settings.sip_port),
         from_uri=f"sip:main@{host}",
         body=panel.offer,
-        credentials=Credentials("main", PASSWORD),
+        credentials=Credentials(user, password),
     )
     panel.sip.flush()
 
@@ -145,7 +147,7 @@ async def test_a_building_that_names_no_possible_host_is_served_and_loaded_again
         stranger() as carrier,
         service_with(carrier.address, tmp_path, "trunk..example") as service,
     ):
-        service.building.reload()
+        await service.building.reload()
         await asyncio.sleep(0.05)
 
         assert service.switchboard.calls == 0

@@ -1,9 +1,10 @@
 """The running service over TCP and TLS: what its ready line says, and certificates read again."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from intercom.errors import ConfigError
-from tests.adapters.sip_rig import HOST, stranger
+from tests.adapters.sip_rig import HOST, stranger, until
 from tests.adapters.stream_rig import Authority, client_of, free_tcp_port, request
 from tests.adapters.test_sip_tls import subject_of
 from tests.test_app import PASSWORD, service_with
@@ -24,7 +25,7 @@ async def test_certificates_are_read_again_with_the_building(tmp_path):
     how = {"port": port, "context": authority.client_context(), "name": NAME}
     async with stranger() as carrier, service_with(carrier.address, tmp_path, **tls) as service:
         authority.issue("after", NAME)
-        service.reload()
+        await service.reload()
         async with client_of(**how) as panel:
             assert subject_of(panel) == "after"
             panel.send(request(transport="TLS"))
@@ -32,8 +33,11 @@ async def test_certificates_are_read_again_with_the_building(tmp_path):
 
         certificate.write_text("nonsense")
         with pytest.raises(ConfigError, match="INTERCOM_SIP_TLS_CERTIFICATE"):
-            service.reload()
-        service.reload_by_signal()
+            await service.reload()
+        with capture_logs() as logs:
+            service.reload_by_signal()
+            await until(lambda: [each for each in logs if each["event"] == "building.loaded"])
+        assert "sip.certificate_refused" in [each["event"] for each in logs]
         async with client_of(**how) as panel:
             assert subject_of(panel) == "after"
 

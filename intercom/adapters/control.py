@@ -73,7 +73,7 @@ class ControlHandlers:
     trace: Trace
     relay_test: Callable[[str], Awaitable[RelayResult]]
     """Pulse a door's relay; ConfigError for a door that is not there."""
-    reload: Callable[[Path | None], Change]
+    reload: Callable[[Path | None], Awaitable[Change]]
     """Load the building again, from another file where one is given; ConfigError if it is wrong."""
     status: Callable[[], Mapping[str, object]]
     unlock: Callable[[], int] = lambda: 0
@@ -190,7 +190,7 @@ class _Control:
 
     async def _reload(self, request: web.Request) -> web.Response:
         file = await _field(request, "file")
-        change = self._handlers.reload(Path(file) if file else None)
+        change = await self._handlers.reload(Path(file) if file else None)
         return web.json_response({"summary": change.summary()})
 
     async def _unlock(self, _: web.Request) -> web.Response:

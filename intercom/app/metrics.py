@@ -29,7 +29,15 @@ from intercom.sip.counters import Counters
 HOST = "127.0.0.1"
 PREFIX = "intercom_sip_"
 OF_CALLS = frozenset(
-    {"received", "challenged", "stateless_replies", "transactions", "dialogs", "proven"}
+    {
+        "received",
+        "challenged",
+        "stateless_replies",
+        "transactions",
+        "dialogs",
+        "dialogs_over",
+        "proven",
+    }
 )
 
 

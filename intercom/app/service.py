@@ -58,6 +58,8 @@ class Service:
         self.capture = parts.sip_side.transport.capture
         self.panel_link = parts.panel_link
         self.hub = parts.hub
+        self._one_reload = asyncio.Lock()
+        self._signal = asyncio.Event()
 
     @property
     def ready_line(self) -> str:
@@ -89,20 +91,29 @@ class Service:
             "ready": self.ready_line,
         }
 
-    def reload(self, file: Path | None = None) -> BuildingChange:
+    async def reload(self, file: Path | None = None) -> BuildingChange:
         """Load building and certificates again; a wrong file raises ConfigError, nothing changes."""
-        contexts = self._tls.read()
-        change = self.building.reload(file)
-        self._tls.use(contexts)
+        async with self._one_reload:
+            contexts = await asyncio.to_thread(self._tls.read)
+            change = await self.building.reload(file)
+            self._tls.use(contexts)
         return change
 
     def reload_by_signal(self) -> None:
-        """Load each again and only log what came of it."""
-        try:
-            self._tls.reload()
-        except ConfigError:
-            log.exception("sip.certificate_refused", remedy=USE_RELOAD)
-        self.building.reload_by_signal()
+        """Let `reload_at_signals` load each again."""
+        self._signal.set()
+
+    async def reload_at_signals(self) -> None:
+        """Load each again whenever a signal asks for it, and only log what came of it."""
+        while True:
+            await self._signal.wait()
+            self._signal.clear()
+            async with self._one_reload:
+                try:
+                    self._tls.use(await asyncio.to_thread(self._tls.read))
+                except ConfigError:
+                    log.exception("sip.certificate_refused", remedy=USE_RELOAD)
+                await self.building.reload_and_log()
 
     def unlock(self) -> int:
         """Let everybody try again whom the defences shut out; tell how many sources that were."""
@@ -180,6 +191,7 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
         await stack.enter_async_context(control_server(settings.control_socket, handlers))
         parts.spawn(forget_old_traces(service.trace, service.capture), "traces forgotten")
         parts.spawn(collect_garbage(), "garbage collected")
+        parts.spawn(service.reload_at_signals(), "reload")
         log.info("service.ready", sip_port=settings.sip_port, http_port=settings.http_port)
         try:
             yield service

@@ -67,8 +67,11 @@ class SipTrace:
         if not wanted:  # who tried and was not let in is not what is looked for
             keys = [key for key in keys if not self._call(key, groups[key], masking)["stranger"]]
         if not keys:
-            what = f"No call of the last 15 minutes begins with {wanted}." if wanted else ""
-            raise ConfigError(what or "No call in the last 15 minutes.")
+            msg = f"No call of the last 15 minutes begins with {wanted}."
+            if not wanted:
+                msg = "No call in the last 15 minutes."
+                msg += f" `intercom sip-trace --all` lists {len(groups)} that were not let in."
+            raise ConfigError(msg)
         key = max(keys, key=lambda each: groups[each][0].messages[0].at)
         messages = sorted((m for dialog in groups[key] for m in dialog.messages), key=_at)
         call = self._call(key, groups[key], masking)

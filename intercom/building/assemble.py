@@ -131,9 +131,7 @@ def _trunk(table: TrunkTable, password: str | None) -> Trunk:
     )
 
 
-def _resident(
-    table: ResidentTable, path: Path, region: str | None, secrets: Secrets
-) -> Resident:
+def _resident(table: ResidentTable, path: Path, region: str | None, secrets: Secrets) -> Resident:
     return Resident(
         resident_id=ResidentId(table.username),
         name=table.name,

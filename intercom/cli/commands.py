@@ -180,7 +180,7 @@ def unlock(socket_path: Path | None, settings_file: Path | None) -> None:
 @_socket_option
 @_settings_option
 def status(socket_path: Path | None, settings_file: Path | None) -> None:
-    """Say what runs: calls, panels, trunks, apps."""
+    """Say what runs: calls, panels, trunks, apps, SIP phones."""
     path = socket_path or find_control_socket(settings_file)
     for name, value in asyncio.run(ask(path, "GET", "/status")).items():
         if name == "trunks":

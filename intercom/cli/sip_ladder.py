@@ -84,9 +84,10 @@ class Ladder:
         goes_right = bool(message["out"]) != is_left
         room = self._gap - 1
         words = printable(_words(message))
-        lead = "── " if len(words) <= room - 5 else "─ "
-        words = words if len(words) <= room - len(lead) - 2 else f"{words[: room - 5]}…"
-        line = f"{lead}{words} ".ljust(room - 1, "─")
+        lead = "── " if len(words) <= room - 5 else " "
+        words = words if len(words) <= room - 2 else f"{words[: room - 3]}…"
+        line = f"{lead}{words}"
+        line = line if len(line) == room - 1 else f"{line} ".ljust(room - 1, "─")
         line = f"{line}►" if goes_right else f"◄{line}"
         arrow = click.style(line, fg=_colour(message), bold=message["status"] is None)
         begin, end = ("├", "│") if goes_right else ("│", "┤")

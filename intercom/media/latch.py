@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 from intercom.media import rtp
 
@@ -97,10 +98,14 @@ class Latch:
         return header is not None and header.payload_type in self.payload_types
 
 
+_ip_address = lru_cache(maxsize=256)(ipaddress.ip_address)
+"""Carriers and panels have few addresses, and each is looked at with every description."""
+
+
 def is_sendable(host: str) -> bool:
     """Tell whether this is an address literal that packets can go to; names are never looked up."""
     try:
-        address = ipaddress.ip_address(host)
+        address = _ip_address(host)
     except ValueError:
         return False
     return not (address.is_unspecified or address.is_multicast)
@@ -110,7 +115,7 @@ def _is_behind_nat(signalled_host: str, signalling_host: str) -> bool:
     if signalled_host == signalling_host:
         return False
     try:
-        address = ipaddress.ip_address(signalled_host)
+        address = _ip_address(signalled_host)
     except ValueError:
         return True
     return any(address in network for network in _UNREACHABLE)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import secrets
+import select
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ Receiver = Callable[[memoryview, Address, float], None]
 """Called with (packet, source, now); the packet is valid only in the call."""
 
 MAX_PACKETS_PER_WAKE_UP = 64  # then the loop's other work has its turn
+MAX_SOCKETS_PER_WAKE_UP = 256
 MAX_PACKET_BYTES = 2048
 SOCKET_BUFFER_BYTES = 1 << 18  # a second of one leg's picture at 2 Mbit/s, should the loop be late
 EXPEDITED_FORWARDING = 0xB8  # RFC 3246: DSCP 46, in the upper six bits of the TOS byte
@@ -25,10 +27,49 @@ REFILL_S = 0.01  # one spare pair at a time, between other work
 _EPHEMERAL_TRIES = 64
 
 
+class RtpReader:
+    """Reads all RTP sockets of a loop through one descriptor that the loop watches.
+
+    A call has four to eight sockets: `loop.add_reader` for each takes ten times as long as this, and
+    each wake-up of one of them a handle and a context of its own.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._epoll: select.epoll | None = None
+        """There while there are sockets."""
+        self._drains: dict[int, Callable[[], None]] = {}
+
+    def add(self, descriptor: int, drain: Callable[[], None]) -> None:
+        """Call `drain` whenever something has come in."""
+        if self._epoll is None:
+            self._epoll = select.epoll()
+            self._loop.add_reader(self._epoll.fileno(), self._read)
+        self._drains[descriptor] = drain
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def remove(self, descriptor: int) -> None:
+        """Watch it no more."""
+        assert self._epoll is not None
+        del self._drains[descriptor]
+        self._epoll.unregister(descriptor)
+        if not self._drains:
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
+            self._epoll = None
+
+    def _read(self) -> None:
+        assert self._epoll is not None
+        for descriptor, _ in self._epoll.poll(0, MAX_SOCKETS_PER_WAKE_UP):
+            drain = self._drains.get(descriptor)
+            if drain is not None:  # not closed by what another one brought
+                drain()
+
+
 class RtpPort:
     """One UDP socket; what comes in before anybody listens is dropped."""
 
-    def __init__(self, udp: socket.socket, buffer: memoryview) -> None:
+    def __init__(self, udp: socket.socket, buffer: memoryview, reader: RtpReader) -> None:
         self.port: int = udp.getsockname()[1]
         self.send_errors = 0
         self.oversized = 0
@@ -37,7 +78,8 @@ class RtpPort:
         self._is_ipv6 = udp.family == socket.AF_INET6
         self._loop = asyncio.get_running_loop()
         self._receiver: Receiver | None = None
-        self._loop.add_reader(udp.fileno(), self._drain)
+        self._reader = reader
+        reader.add(udp.fileno(), self._drain)
 
     def listen(self, receiver: Receiver) -> None:
         """Hand every packet from now on to `receiver`."""
@@ -53,7 +95,7 @@ class RtpPort:
     def close(self) -> None:
         """Free the port; idempotent."""
         if self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket.fileno())
+            self._reader.remove(self._socket.fileno())
             self._socket.close()
         self._receiver = None
 
@@ -87,6 +129,7 @@ class PortPool:
         self._next = secrets.randbelow(len(self._evens)) if self._evens else 0
         self._is_ephemeral = not first
         self._buffer = memoryview(bytearray(MAX_PACKET_BYTES))
+        self._reader: RtpReader | None = None
         self._spares: deque[tuple[RtpPort, RtpPort]] = deque()
         self._spares_wanted = 0
         self._refill_timer: asyncio.TimerHandle | None = None
@@ -130,7 +173,8 @@ class PortPool:
             port = rtp.getsockname()[1]
             rtcp = self._bind(port + 1) if port % 2 == 0 else None
             if rtcp is not None:
-                return RtpPort(rtp, self._buffer), RtpPort(rtcp, self._buffer)
+                reader = self._reader = self._reader or RtpReader()
+                return RtpPort(rtp, self._buffer, reader), RtpPort(rtcp, self._buffer, reader)
             rtp.close()
         message = f"no free pair of RTP ports at {self.host}"
         raise MediaError(message)

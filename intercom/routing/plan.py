@@ -10,8 +10,8 @@ MIN_APP_STAGE_S = 10.0
 """The apps' head start is not shortened below this while that would help the phones."""
 MIN_PHONE_STAGE_S = 15.0
 """About three rings after a carrier's call set-up; a phone that cannot have this is not called."""
-PANEL_MARGIN_S = 1.0
-"""The plan is over this long before the panel gives up by itself, so that the visitor hears why."""
+PANEL_MARGIN_S = 4.0
+"""The plan is over this long before the panel gives up by itself: time for the words that say why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def build_plan(
 ) -> Plan:
     """Make the stages of one press: all devices at once, then the phones one at a time.
 
-    The stages fit `ring_limit_s`, the time that the panel rings by itself, less a second. What
+    The stages fit `ring_limit_s`, the time that the panel rings by itself, less 4 s. What
     does not fit is cut in this order, each step only as far as needed:
 
     1. the apps' head start, down to 10 s;

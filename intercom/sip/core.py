@@ -4,6 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import quote
 
@@ -113,11 +114,25 @@ class _Local(NamedTuple):
 
 
 def _by_kind(addresses: tuple[Address, ...]) -> dict[tuple[Transport, bool], _Local]:
-    """Sort our addresses by transport and family; the first of a kind counts."""
+    """Sort our addresses by transport and family; the first of a kind counts.
+
+    A host name stands for the other family too, where that has no address of its own.
+    """
     found: dict[tuple[Transport, bool], _Local] = {}
     for address in addresses:
         found.setdefault((address.transport, address.is_ipv6), _Local.of(address))
+    for address in addresses:
+        if _is_name(address.host):
+            found.setdefault((address.transport, True), _Local.of(address))
     return found
+
+
+def _is_name(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return True
+    return False
 
 
 class Core:

@@ -58,8 +58,11 @@ class Endpoint:
 
     def datagrams_to_send(self) -> list[Datagram]:
         """Return what has to go out, in order."""
-        sent = self._core.layer.outbox[:]
-        self._core.layer.outbox.clear()
+        outbox = self._core.layer.outbox
+        if not outbox:
+            return []
+        sent = outbox[:]
+        outbox.clear()
         return sent
 
     def get_timer(self) -> float | None:
@@ -142,6 +145,7 @@ class Endpoint:
         return {
             "transactions": core.layer.size,
             "dialogs": len(core.usages_by_tag),
+            "dialogs_over": sum(usage.is_over for usage in core.usages_by_tag.values()),
             "bindings": self._server.registrar.size,
             "user_locks": self._server.locks.size(),
             **{f"guard_{name}": size for name, size in core.guard.sizes().items()},

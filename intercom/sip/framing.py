@@ -28,12 +28,14 @@ class StreamFramer:
     sender gets an answer; nothing can be read after it.
     """
 
-    __slots__ = ("_buffer", "_error", "_has_blank_line", "_searched")
+    __slots__ = ("_buffer", "_error", "_has_blank_line", "_searched", "_size")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._searched = 0
         """So much of the buffer holds no end of a head."""
+        self._size = 0
+        """Of the message whose head is there and whose body is not: it is read once, not at each piece."""
         self._has_blank_line = False
         """One CRLF came where a message may begin."""
         self._error: RemoteProtocolError | None = None
@@ -68,6 +70,8 @@ class StreamFramer:
 
     def _next(self) -> bytes | None:
         buffer = self._buffer
+        if self._size:
+            return self._take(self._size) if len(buffer) >= self._size else None
         if self._skip_blank_line():
             return PING
         if not buffer:
@@ -83,11 +87,10 @@ class StreamFramer:
                 raise RemoteProtocolError("headers too long", status_hint=513)
             self._searched = max(0, len(buffer) - len(_END) + 1)
             return None
-        self._searched = end
-        size = self._size_of(end)
-        if len(buffer) < size:
+        self._size = self._size_of(end)
+        if len(buffer) < self._size:
             return None
-        return self._take(size)
+        return self._take(self._size)
 
     def _skip_blank_line(self) -> bool:
         """Drop a CRLF between messages; tell whether it is the second one: a ping."""
@@ -118,7 +121,7 @@ class StreamFramer:
     def _take(self, size: int) -> bytes:
         message = bytes(self._buffer[:size])
         del self._buffer[:size]
-        self._searched = 0
+        self._searched = self._size = 0
         if self._error is not None:
             self._buffer.clear()
         return message

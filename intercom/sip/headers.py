@@ -1,6 +1,8 @@
 """Header fields: their names, and the values that have a structure (RFC 3261 §20, §25)."""
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from intercom.errors import RemoteProtocolError
@@ -68,6 +70,13 @@ KEYS |= {name.lower(): name.lower() for name in _LONG}
 KEYS |= {short: name.lower() for short, name in _COMPACT.items()}
 KEYS |= {short.upper(): name.lower() for short, name in _COMPACT.items()}
 
+REMEMBERED = 1_000
+REMEMBERED_CHARACTERS = 200
+"""From, To, Contact and sent-by come again in every message of a call: what they mean is remembered.
+
+A longer value is no usual one, and would let a stranger fill the memory.
+"""
+
 # Possessive quantifiers: no input may make these backtrack.
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -75,7 +84,7 @@ _PIECE = re.compile(r'(?:[^",<]|"(?:[^"\\]|\\.)*"|<[^>]*>)*')
 _PARAM = re.compile(r'\s*+([^\s=;"]++)\s*+(?:=\s*+("(?:[^"\\]|\\.)*+"|[^\s;"]*+)\s*+)?(?:;|$)')
 _VIA = re.compile(
     r"SIP\s*+/\s*+[0-9]+\.[0-9]+\s*+/\s*+([A-Za-z0-9.!%*_+`'~-]+)\s++"
-    r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)\s*+(?::\s*+([0-9]{1,5})\s*+)?(?:;(.*))?",
+    r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)\s*+(?::\s*+([0-9]{1,5})\s*+)?",
     re.IGNORECASE,
 )
 _AUTH_PARAM = re.compile(r'\s*+([A-Za-z0-9_-]++)\s*+=\s*+("(?:[^"\\]|\\.)*+"|[^\s,"]*+)\s*+(?:,|$)')
@@ -105,7 +114,7 @@ class NameAddress(NamedTuple):
 
     display: str
     uri: str
-    params: dict[str, str]
+    params: Mapping[str, str]
 
     @property
     def tag(self) -> str:
@@ -178,17 +187,31 @@ def parse_params(text: str) -> dict[str, str]:
 
 def parse_via(value: str) -> Via:
     """Parse one Via value; raise RemoteProtocolError."""
-    match = _VIA.fullmatch(value)
+    sender, _, params = value.partition(";")
+    is_usual = len(sender) <= REMEMBERED_CHARACTERS
+    transport, host, port = _remembered_sender(sender) if is_usual else _parse_sender(sender)
+    return Via(transport, host, port, parse_params(params) if params else {})
+
+
+def _parse_sender(text: str) -> tuple[str, str, int | None]:
+    """Parse a Via as far as its parameters: transport, host, port."""
+    match = _VIA.fullmatch(text)
     if match is None:
         raise RemoteProtocolError("Via cannot be read")
-    transport, host, port, params = match.groups()
-    return Via(
-        transport.upper(), host, int(port) if port else None, parse_params(params) if params else {}
-    )
+    transport, host, port = match.groups()
+    return transport.upper(), host, int(port) if port else None
+
+
+_remembered_sender = lru_cache(maxsize=REMEMBERED)(_parse_sender)
 
 
 def parse_name_address(value: str) -> NameAddress:
     """Parse `"Name" <uri>;params` or `uri;params`; raise RemoteProtocolError."""
+    is_usual = len(value) <= REMEMBERED_CHARACTERS
+    return _remembered_address(value) if is_usual else _parse_address(value)
+
+
+def _parse_address(value: str) -> NameAddress:
     start = 0
     if value.startswith('"'):
         quoted = _QUOTED.match(value)
@@ -210,6 +233,9 @@ def parse_name_address(value: str) -> NameAddress:
     return NameAddress(
         display, value[left + 1 : right].strip(), parse_params(rest[1:]) if rest else {}
     )
+
+
+_remembered_address = lru_cache(maxsize=REMEMBERED)(_parse_address)
 
 
 def _parse_bare(value: str, start: int) -> NameAddress:

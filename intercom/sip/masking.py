@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 HIDDEN = "•••"
-_START = re.compile(r"SIP/2\.0 +[1-6][0-9]{2}\b|[A-Z]{1,20} +\S+.* +SIP/2\.0$", re.IGNORECASE)
+# Anybody's messages come here, of up to 64 kB, and the loop waits: no input may make these backtrack.
+_STATUS = re.compile(r"SIP/2\.0 ++[1-6][0-9]{2}\b", re.IGNORECASE)
+_METHOD = re.compile(r"[A-Z]{1,20}", re.IGNORECASE)
 _FOLD = re.compile(r"\n[ \t]+")
 _CREDENTIALS = frozenset(
     {
@@ -18,18 +20,18 @@ _CREDENTIALS = frozenset(
     }
 )
 _SHOWN_PARAMETERS = frozenset({"realm", "algorithm", "qop", "nc", "stale", "uri", "charset"})
-_PARAMETER = re.compile(r'([\w-]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^,\s]*)')
+_PARAMETER = re.compile(r'(?<![\w-])([\w-]++)\s*+=\s*+("(?:[^"\\]|\\.)*+"?|[^,\s]*+)')
 _SECRET_NAME = re.compile(
     r"auth|token|secret|passw|cookie|key|identity|signature|credential", re.IGNORECASE
 )
 _HARMLESS = frozenset({"p-asserted-identity", "p-preferred-identity", "key-events"})
-_SECRET_PARAMETER = re.compile(
-    r"""([\w.+-]*(?:token|tok|secret|passw|pwd|key|auth|pin|code(?!c)|prid|pn-param|session-?id|signature|sig)"""
-    r"""[\w.-]*)\s*=\s*("[^"]*"?|'[^']*'?|[^;,&?>\s"]+)""",
-    re.IGNORECASE,
+_ASSIGNED = re.compile(r"(?<![\w.+-])([\w.+-]++)\s*+=\s*+")
+_SECRET_WORD = re.compile(
+    r"tok|secret|passw|pwd|key|auth|pin|code(?!c)|prid|pn-param|session-?id|sig", re.IGNORECASE
 )
+_ASSIGNED_VALUE = re.compile(r"""("[^"]*+"?|'[^']*+'?|[^;,&?>\s"]++)""")
 _QUERY = re.compile(r"(?<=[\w\]/)%+*#.-])\?[^\s>\"]*")
-_URI_PASSWORD = re.compile(r"(sips?:[^\s:@<>\";]*):[^\s@<>\"]*@", re.IGNORECASE)
+_URI_PASSWORD = re.compile(r"(sips?:[^\s:@<>\";]{0,256}+):[^\s@<>\"]{0,256}+@", re.IGNORECASE)
 _WEB_USER = re.compile(r"://[^/\s@<>\"]*@")
 _URI_NUMBER = re.compile(
     r"(?<=sip:)(?:%2B|\+)?[0-9(][0-9().-]{3,}[0-9](?=[@;])"
@@ -76,7 +78,7 @@ class Masking:
         """Mask a whole message."""
         head, body = split(data)
         lines = head.split("\n")
-        if not _START.match(lines[0]):
+        if not _is_start(lines[0]):
             return Masked((f"unreadable, {len(data)} bytes",), ())
         headers = [self._header(line) for line in lines[1:]]
         return Masked((self.value(lines[0]), *headers), self._body(lines, body))
@@ -86,7 +88,7 @@ class Masking:
         text = _URI_PASSWORD.sub(rf"\1:{HIDDEN}@", text)
         text = _WEB_USER.sub(f"://{HIDDEN}@", text)
         text = _QUERY.sub(f"?{HIDDEN}", text)
-        text = _SECRET_PARAMETER.sub(rf"\1={HIDDEN}", text)
+        text = _mask_parameters(text)
         return text if self._shows_numbers else mask_numbers(text, is_free=True)
 
     def _header(self, line: str) -> str:
@@ -99,7 +101,7 @@ class Masking:
         if key in ("y", "identity") or (key not in _HARMLESS and _SECRET_NAME.search(key)):
             return f"{name}: {HIDDEN}"
         if key in _STRUCTURE:
-            text = _SECRET_PARAMETER.sub(rf"\1={HIDDEN}", value)
+            text = _mask_parameters(value)
             is_plain = self._shows_numbers
             return f"{name}:{text if is_plain else mask_numbers(text, is_free=False)}"
         return f"{name}:{self.value(value)}"
@@ -148,7 +150,28 @@ class Masking:
             return f"[a line of {len(line)} characters that is no SDP]"
         if _SDP_NUMBERS.match(line):
             return self.value(line)
-        return _SECRET_PARAMETER.sub(rf"\1={HIDDEN}", line)
+        return _mask_parameters(line)
+
+
+def _is_start(line: str) -> bool:
+    parts = line.split()
+    is_request = len(parts) >= 3 and parts[-1].upper() == "SIP/2.0" and line[-1] == "0"
+    return bool(_STATUS.match(line) or (is_request and _METHOD.fullmatch(parts[0])))
+
+
+def _mask_parameters(text: str) -> str:
+    """Hide the values of parameters whose names sound like secrets."""
+    if "=" not in text:
+        return text
+    parts, position = [], 0
+    for match in _ASSIGNED.finditer(text):
+        if match.start() < position or not _SECRET_WORD.search(match[1]):
+            continue
+        value = _ASSIGNED_VALUE.match(text, match.end())
+        if value is not None:
+            parts.append(f"{text[position : match.end(1)]}={HIDDEN}")
+            position = value.end()
+    return "".join([*parts, text[position:]])
 
 
 def split(data: bytes) -> tuple[str, str]:

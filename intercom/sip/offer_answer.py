@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TypeVar
 
@@ -37,6 +38,8 @@ __all__ = [
 _PTIMES_MS = (10, 20, 30, 40, 60)
 _IN_CLEAR = {"RTP/AVP", "RTP/AVPF"}
 _ENCRYPTED = {"RTP/SAVP", "RTP/SAVPF"}
+_ip_address = lru_cache(maxsize=256)(ip_address)
+"""Carriers and panels have few addresses, and each is looked at with every description."""
 _N = TypeVar("_N", NegotiatedAudio, NegotiatedVideo)
 
 
@@ -207,7 +210,7 @@ def _check_address(theirs: MediaDescription, ip_version: int | None) -> None:
         message = f"its protocol is none of {', '.join(sorted(_IN_CLEAR | _ENCRYPTED))}"
         raise _UnusableError(message)
     try:
-        address = ip_address(theirs.host)
+        address = _ip_address(theirs.host)
     except ValueError:
         raise _UnusableError(
             "its c-line has no IP address (host names are not looked up)"

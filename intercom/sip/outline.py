@@ -8,7 +8,7 @@ from typing_extensions import override
 from intercom.sip.masking import Masking, split
 
 _STATUS = re.compile(r"SIP/2\.0 +([1-6][0-9]{2})(?: +(.*))?", re.IGNORECASE)
-_USER = re.compile(r"sips?:([^@;>\s]*)@|tel:([^;>\s]*)", re.IGNORECASE)
+_USER = re.compile(r"sips?:([^@;>\s]{0,256}+)@|tel:([^;>\s]{0,256}+)", re.IGNORECASE)
 _URI = re.compile(r"(?:sips?|tel):[^\s<>\";?]+", re.IGNORECASE)
 _RTPMAP = re.compile(r"a=rtpmap:([0-9]+) +([\w.+-]+)", re.IGNORECASE)
 _STATIC = {"0": "PCMU", "8": "PCMA", "9": "G722", "18": "G729"}  # RFC 3551 §6

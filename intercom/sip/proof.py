@@ -10,8 +10,9 @@ from intercom.sip.address import Address
 from intercom.sip.core import Core
 
 _NONCE = re.compile(rb'\bnonce="([0-9a-f]{16,64})"')
+# Possessive quantifiers: it is asked in floods, so no input may make these backtrack.
 _VIA = re.compile(
-    rb"\n(?:via|v)[ \t]*:[ \t]*SIP[ \t]*/[^\s;,]*[ \t]+([^\s;,]+)[^\r\n,]*?;[ \t]*branch=([^\s;,]+)",
+    rb"\n(?:via|v)[ \t]*+:[ \t]*+SIP[ \t]*+/[^\s;,]*+[ \t]++([^\s;,]++)[^\r\n,]*?;[ \t]*+branch=([^\s;,]++)",
     re.IGNORECASE,
 )
 _TO_TAG = re.compile(rb"\n(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag=([^\s;]+)", re.IGNORECASE)

@@ -10,7 +10,7 @@ from intercom.sip.digest import DigestServer, Verdict
 from intercom.sip.events import BindingChanged, DialogId, InviteReceived
 from intercom.sip.message import ReplyTemplate, Request
 from intercom.sip.proof import Proofs
-from intercom.sip.registrar import Registrar
+from intercom.sip.registrar import RegisterResult, Registrar
 from intercom.sip.timer import Alarm
 from intercom.sip.transaction import State
 from intercom.sip.uas import ServerUsage
@@ -139,13 +139,23 @@ class Server:
         except RemoteProtocolError:
             self._core.reply(request, source, 400)
             return
-        template = ReplyTemplate(request, source)
-        transaction = self._core.layer.accept(request, template.destination)
-        data = template.build(result.status, self._core.token(16), fields=result.fields)
-        self._core.layer.respond(transaction, result.status, data, now)
+        self._answer_register(request, source, result, now)
         if result.is_changed:
             self._tell(aor_user, username, now)
         self._watch(aor_user)
+
+    def _answer_register(
+        self, request: Request, source: Address, result: RegisterResult, now: float
+    ) -> None:
+        """Answer, in a transaction unless so many are kept that calls might lack room: its user may be mad."""
+        core = self._core
+        if core.layer.size >= core.config.max_transactions // 2:
+            core.reply(request, source, result.status, result.fields)
+            return
+        template = ReplyTemplate(request, source)
+        transaction = core.layer.accept(request, template.destination)
+        data = template.build(result.status, core.token(16), fields=result.fields)
+        core.layer.respond(transaction, result.status, data, now)
 
     def unbind(self, aor_user: str, now: float) -> None:
         """Forget where an address-of-record is reached: its user is no more, or must log in anew."""

@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 
 from typing_extensions import override
+
+MIN_SWEPT = 1_024
 
 
 class Timed(ABC):
@@ -53,6 +55,12 @@ class TimerQueue:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timed]] = []
         self._count = count()
+        self._sweep_at = MIN_SWEPT
+        """At this length the heap is cleared of what was stopped: a session timer of half an hour may be
+        set anew with each request."""
+
+    def __len__(self) -> int:
+        return len(self._heap)
 
     def watch(self, item: Timed) -> None:
         """Take note of an item's deadline."""
@@ -60,6 +68,23 @@ class TimerQueue:
         if at is not None and (item.queued_at is None or at < item.queued_at):
             item.queued_at = at
             heappush(self._heap, (at, next(self._count), item))
+            if len(self._heap) >= self._sweep_at:
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Drop stopped and superseded entries; each is looked at once for each that was added."""
+        live = []
+        for entry in self._heap:
+            at, _, item = entry
+            if at != item.queued_at:
+                continue
+            if item.deadline_at is None:
+                item.queued_at = None
+            else:
+                live.append(entry)
+        heapify(live)
+        self._heap = live
+        self._sweep_at = max(MIN_SWEPT, 2 * len(live))
 
     def start(self, at: float, action: Callable[[float], None]) -> Alarm:
         """Set an alarm."""
@@ -69,12 +94,11 @@ class TimerQueue:
 
     def next_at(self) -> float | None:
         """Tell the earliest deadline."""
-        heap = self._heap
-        while heap:
-            at, _, item = heap[0]
+        while self._heap:
+            at, _, item = self._heap[0]
             if at == item.queued_at and at == item.deadline_at:
                 return at
-            heappop(heap)
+            heappop(self._heap)
             if at == item.queued_at:
                 item.queued_at = None
                 self.watch(item)

@@ -1,6 +1,7 @@
 """SIP, SIPS and tel URIs (RFC 3261 §19.1, RFC 3966)."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -18,6 +19,9 @@ _SIP_URI = re.compile(
 )
 _TEL_URI = re.compile(r"tel:(\+?[0-9A-Fa-f*#().-]+)((?:;[^\s<>\"]*)?)", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+REMEMBERED = 1_000
+REMEMBERED_CHARACTERS = 200
+"""A longer one is no usual one, and would let a stranger fill the memory."""
 
 
 class Uri(NamedTuple):
@@ -55,7 +59,14 @@ class Uri(NamedTuple):
 
 
 def parse_uri(text: str) -> Uri:
-    """Parse a URI; raise RemoteProtocolError, with `status_hint` 416 for a foreign scheme."""
+    """Parse a URI; raise RemoteProtocolError, with `status_hint` 416 for a foreign scheme.
+
+    The same one comes again in every message of a call, so the last ones are remembered.
+    """
+    return _remembered(text) if len(text) <= REMEMBERED_CHARACTERS else _parse(text)
+
+
+def _parse(text: str) -> Uri:
     match = _SIP_URI.fullmatch(text)
     if match is None:
         return _parse_other(text)
@@ -73,6 +84,9 @@ def parse_uri(text: str) -> Uri:
         int(port) if port else None,
         params,
     )
+
+
+_remembered = lru_cache(maxsize=REMEMBERED)(_parse)
 
 
 def _parse_other(text: str) -> Uri:
@@ -103,7 +117,8 @@ def next_hop(uri: str, source: Address, *, is_lost: bool = False) -> Address:
 
     Whoever came over a stream is reached on that same connection (RFC 5626, RFC 5923), unless it
     is lost; who spoke TLS is then asked by TLS alone. A host name is not looked up, and a private
-    address that the peer does not send from lies behind its NAT: both mean the source.
+    address that the peer does not send from lies behind its NAT: both mean the source, as does a
+    multicast address, by which one request would reach many.
     """
     target = parse_uri(uri)
     if source.transport.is_stream and not is_lost:
@@ -115,7 +130,7 @@ def next_hop(uri: str, source: Address, *, is_lost: bool = False) -> Address:
         except ValueError:
             return source
         host = str(ip)
-        if host != source.host and not ip.is_global:
+        if host != source.host and (ip.is_multicast or not ip.is_global):
             return source
     is_secret = source.transport is Transport.TLS
     transport = Transport.TLS if is_secret else target.transport or Transport.UDP

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from intercom.sip.address import Address
+from intercom.sip.address import Address, Transport
 from intercom.sip.changes import GONE, SessionChanges
 from intercom.sip.client_request import (
     ClientRequest,
@@ -22,11 +22,17 @@ from intercom.sip.events import (
     InviteConfirmed,
     OfferAnswered,
 )
+from intercom.sip.guard import Bucket
 from intercom.sip.headers import reason_field
 from intercom.sip.incoming import Incoming
 from intercom.sip.message import ReplyTemplate, Request, Response
 from intercom.sip.repeater import Repeater
 from intercom.sip.session import Due
+
+REQUESTS_A_SECOND = 30.0
+"""Of the peer in one dialog: ten keys, and as much again. Each takes a transaction for 32 s, of a table
+that all share: a panel gone mad must not fill it."""
+RETRY_AFTER_S = 1
 
 
 class InviteUsage:
@@ -51,6 +57,8 @@ class InviteUsage:
         self._is_acknowledged = self.is_owner
         """The ACK for the first 2xx came; a UAC sends that itself."""
         self._is_bye_wanted = False
+        self._tokens: Bucket | None = None
+        """Of the peer's requests."""
         self.early_answer = b""
         """The peer's answer to an offer of ours in a reliable provisional."""
         core.usages[dialog_id] = self
@@ -203,12 +211,22 @@ class InviteUsage:
         dialog = self.find(request.from_.tag)
         if dialog is None or (self.is_over and request.method != "BYE"):
             self.core.reply(request, source, 481)
+        elif dialog.peer.transport is Transport.TLS and source.transport is not Transport.TLS:
+            self.core.reply(request, source, 403)  # whoever read the tags somewhere else
+        elif request.method != "BYE" and not self._has_tokens(now):
+            retry_after = ("Retry-After", str(RETRY_AFTER_S))
+            self.core.reply(request, source, 503, [retry_after])
         elif not dialog.accept_cseq(request.cseq.number, source):
             self.core.reply(request, source, 500)  # RFC 3261 §12.2.2: out of order
         elif request.method == "INVITE":
             self.changes.receive_reinvite(self.open_invite(dialog, request, source, now), now)
         else:
             self._receive_other(dialog, request, source, now)
+
+    def _has_tokens(self, now: float) -> bool:
+        if self._tokens is None:
+            self._tokens = Bucket(REQUESTS_A_SECOND, now)
+        return self._tokens.take(now)
 
     def _receive_other(self, dialog: Dialog, request: Request, source: Address, now: float) -> None:
         incoming = self._open(dialog, request, source)

@@ -43,7 +43,7 @@ class Service:
         self.tested.append(door)
         return RelayResult(RelayOutcome.OPENED, on_ms=2998, coil_ma=121)
 
-    def reload(self, file: Path | None) -> Change:
+    async def reload(self, file: Path | None) -> Change:
         self.loaded.append(file)
         return Change('added resident "kari"')
 

@@ -6,17 +6,26 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from intercom.adapters.sip.farewell import LIMIT_S
+from intercom.adapters.sip.announcement import TAIL_S
+from intercom.adapters.sip.farewell import FAREWELLS, LIMIT_S
 from intercom.adapters.sip.panel_legs import SipPanelLegs
+from intercom.media import prompts
 from intercom.media.port import PortPool
 from intercom.ports import PanelMedia
 from intercom.routing.commands import EndReason
 from intercom.routing.directory import EarlyMedia, PanelProfile
 from intercom.routing.ids import LegId
+from intercom.routing.plan import PANEL_MARGIN_S
 from intercom.sip.events import DialogEnded, InviteFailed
 from tests.adapters.sip_rig import HOST, Stranger, router_of, stranger, until
 from tests.adapters.test_sip_inbound import Ear, ear, offer_at
 from tests.fakes import Posted, make_house
+
+
+@pytest.mark.parametrize("language", prompts.LANGUAGES)
+@pytest.mark.parametrize("words", sorted(set(FAREWELLS.values())))
+def test_the_plan_leaves_time_for_all_the_words_before_the_panel_gives_up(words, language):
+    assert len(prompts.load(words, language)) / 16_000 + TAIL_S < PANEL_MARGIN_S
 
 
 @dataclass

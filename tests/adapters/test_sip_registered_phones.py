@@ -59,10 +59,10 @@ class Home:
     def online(self) -> object:
         return self.service.status()["sip_phones_online"]
 
-    def reload(self, password: str) -> None:
+    async def reload(self, password: str) -> None:
         text = building(self.door.url, self.carrier.address, password)
         (self.folder / "building.toml").write_text(text)
-        self.service.reload()
+        await self.service.reload()
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ async def test_nobody_registers_in_anothers_name(home, user, as_user, password):
 async def test_a_phone_whose_account_is_gone_or_changed_is_let_go_at_once(home, password):
     async with phone_of(home.service) as phone:
         await phone.registered()
-        home.reload(password)
+        await home.reload(password)
         press(home.panel, home.service)
         await home.carrier.hear(InviteReceived)
 
@@ -226,7 +226,7 @@ async def test_a_phone_whose_account_is_gone_or_changed_is_let_go_at_once(home, 
 async def test_loading_the_same_building_again_keeps_the_phones(home):
     async with phone_of(home.service) as phone:
         await phone.registered()
-        home.reload(PASSWORD)
+        await home.reload(PASSWORD)
         press(home.panel, home.service)
 
         await rung(phone)

@@ -302,6 +302,19 @@ async def test_a_full_table_keeps_those_who_are_in_use_and_says_so():
         ]
 
 
+async def test_a_connection_that_has_been_silent_is_closed_as_soon_as_its_source_is_shut_out():
+    async with (
+        listening_router(limits=StreamLimits(sweep_s=0.05)) as router,
+        client_of(router.port) as client,
+    ):
+        client.send(request())
+        await client.message()
+        await asyncio.sleep(0.2)  # more than two sweeps
+        router.endpoint.is_locked = lambda *_: True
+
+        assert await client.is_closed_within(1.0)
+
+
 async def test_who_is_shut_out_is_closed_and_not_let_in_again():
     async with listening_router(limits=QUICK) as router, client_of(router.port) as guesser:
         guesser.send(request())

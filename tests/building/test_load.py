@@ -16,6 +16,7 @@ SECRETS = {
     "INTERCOM_SECRET_GARAGE_RELAY": "relay-password",
     "INTERCOM_SECRET_PANEL_MAIN": "panel-password",
     "INTERCOM_SECRET_CARRIER": "carrier-password",
+    "INTERCOM_SECRET_KARI_DESK": "desk-password",
     "INTERCOM_SECRET_YARD_RELAY": "yard-password",
     "INTERCOM_SECRET_PANEL_YARD": "yard-panel-password",
     "INTERCOM_SECRET_CELLAR_CODE": "44*7",
@@ -282,6 +283,13 @@ def test_a_panel_that_gives_up_before_the_phone_was_rung_is_a_doubt(load):
     (warning,) = load(text).warnings
 
     assert 'button "1": the panel gives up after 40 s, and ringing everybody takes 50 s' in warning
+
+
+@pytest.mark.parametrize(("ring_limit_s", "is_doubted"), [(53, True), (54, False)])
+def test_a_panel_must_leave_time_for_the_words_at_the_end(load, ring_limit_s, is_doubted):
+    text = SMALL.replace("buttons = {", f"profile = {{ ring_limit_s = {ring_limit_s} }}\nbuttons = {{")
+
+    assert bool(load(text).warnings) is is_doubted
 
 
 def test_numbers_without_a_trunk_are_a_doubt(load):

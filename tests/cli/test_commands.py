@@ -50,7 +50,7 @@ class Service:
             raise ConfigError(msg)
         return self.result
 
-    def reload(self, file: Path | None) -> Change:
+    async def reload(self, file: Path | None) -> Change:
         self.loaded.append(file)
         return Change()
 
@@ -259,7 +259,7 @@ def test_check_building_names_all_faults(tmp_path):
 
 
 EXAMPLE_SECRETS = (
-    *("GARAGE_RELAY", "PANEL_MAIN", "CARRIER", "YARD_RELAY", "PANEL_YARD"),
+    *("GARAGE_RELAY", "PANEL_MAIN", "CARRIER", "KARI_DESK", "YARD_RELAY", "PANEL_YARD"),
     *("CELLAR_CODE", "PANEL_CELLAR", "CELLAR_PICTURE"),
 )
 

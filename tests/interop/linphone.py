@@ -10,8 +10,9 @@ from typing_extensions import override
 from tests.interop.machine import ChildProcess, Namespace, found, free_port, text, until
 from tests.interop.strangers import write_tone
 
-RINGS = "Receiving new incoming call"
-REGISTERED = "successful"
+RINGS = "LinphoneCallIncomingReceived"
+WAV_HEADER_BYTES = 44
+REGISTERED = "LinphoneRegistrationOk"
 
 
 class Linphone(ChildProcess):
@@ -40,9 +41,10 @@ class Linphone(ChildProcess):
         program = found("linphonec", "linphone-cli")
         self._write_files()
         home = ("env", f"HOME={self._home}")
-        command = (*home, program, "-c", str(self._home / "linphonerc"))
+        watch = ("-d", "6", "-l", str(self._home / "states.log"))
+        command = (*home, program, *watch, "-c", str(self._home / "linphonerc"))
         await self.spawn(*self._namespace.wrap(*command), cwd=self._home)
-        await until(lambda: "linphonec>" in self.says())
+        await until(lambda: "linphonec>" in text(self.log))
         self.command("soundcard use files")
         self.command(f"play {self._home / 'talk.wav'}")
         self.command(f"record {self._home / 'heard.wav'}")
@@ -60,8 +62,8 @@ class Linphone(ChildProcess):
         await self.stop()
 
     def says(self) -> str:
-        """Give all that it has said so far."""
-        return text(self.log)
+        """Give all that it has noted so far."""
+        return text(self._home / "states.log")
 
     async def register(self) -> None:
         """Log in and wait for 200."""
@@ -82,9 +84,8 @@ class Linphone(ChildProcess):
         self._process.stdin.write(f"{words}\n".encode())
 
     def heard(self) -> bytes:
-        """Give what it heard: 16-bit mono at 8 kHz."""
-        data = (self._home / "heard.wav").read_bytes()
-        return data[data.index(b"data") + 8 :]
+        """Give what it heard in a call that is over: 16-bit mono at 8 kHz."""
+        return (self._home / "heard.wav").read_bytes()[WAV_HEADER_BYTES:]
 
     def _write_files(self) -> None:
         for folder in (".local/share/linphone", ".config/linphone"):

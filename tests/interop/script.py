@@ -40,7 +40,7 @@ class Script:
         file = folder / f"{self.name}.xml"
         head = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
         steps = "\n".join(self.steps)
-        unused = [each for each in ("via", "cseq", "caller", "callee") if f'"{each}"' in steps]
+        unused = [each for each in ("vias", "cseq", "caller", "callee") if f'"{each}"' in steps]
         used = f'<Reference variables="{",".join(unused)}"/>\n' if unused else ""
         file.write_text(f'{head}<scenario name="{self.name}">\n{steps}\n{used}</scenario>\n')
         return file
@@ -91,7 +91,7 @@ def press_5(cseq: int = 10) -> str:
 INVITED = (
     """<recv request="INVITE" rrs="true">
     <action>
-      <ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>
+      <ereg regexp="Via:.*From:" search_in="msg" assign_to="vias"/>
       <ereg regexp=".*" search_in="hdr" header="CSeq:" assign_to="cseq"/>
       <ereg regexp=".*" search_in="hdr" header="From:" assign_to="caller"/>
       <ereg regexp=".*" search_in="hdr" header="To:" assign_to="callee"/>
@@ -128,8 +128,7 @@ def reply_late(status: int, *, tag: str = TAG, body: str = "", headers: str = ""
     """Answer the INVITE though another request has come since."""
     lines = [
         f"SIP/2.0 {status} As written",
-        "Via:[$via]",
-        "From:[$caller]",
+        "[$vias][$caller]",
         f"To:[$callee];tag={tag}",
         "Call-ID: [call_id]",
         "CSeq:[$cseq]",

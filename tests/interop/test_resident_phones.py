@@ -1,6 +1,7 @@
 """A resident's own SIP phone, by others: it registers, rings at a press, hears the door and opens it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import pytest
 from tests.adapters.stream_rig import Authority
 from tests.interop.house import ACCOUNT_PASSWORD, BUTTON, PANEL, PANEL_PASSWORD, Door, House, Router
 from tests.interop.linphone import Linphone
-from tests.interop.machine import Namespace, free_tcp_port
+from tests.interop.machine import Namespace, free_tcp_port, text, until
 from tests.interop.strangers import Baresip
 from tests.interop.test_baresip_rings import PANEL_HZ, RESIDENT_HZ, TALK_S, loudest_share
 
@@ -19,7 +20,6 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(40)]
 
 USER = "kari-desk"
 PROMPT_S = 2.0
-STEP_S = 5.0
 
 
 @dataclass(slots=True)
@@ -37,9 +37,7 @@ class Scene:
         await self.panel.dial(f"sip:{BUTTON}@{host}:{port}")
 
     async def opened(self) -> None:
-        async with asyncio.timeout(STEP_S):
-            while not self.door.openings:
-                await asyncio.sleep(0.05)
+        await until(lambda: bool(self.door.openings))
 
 
 @asynccontextmanager
@@ -94,9 +92,9 @@ async def test_linphone_registers_rings_hears_the_door_and_opens_it(
         await asyncio.sleep(PROMPT_S + TALK_S)
         phone.command("5")
         await at.opened()
-        heard_there, heard_here = at.panel.heard(), phone.heard()
         phone.command("terminate")
         await at.panel.event("CALL_CLOSED", limit_s=3.0)
+        heard_there, heard_here = at.panel.heard(), phone.heard()
 
     assert at.door.openings == 1
     assert loudest_share(heard_here, PANEL_HZ) > 0.9
@@ -123,7 +121,7 @@ async def test_linphone_logs_in_where_sha_256_is_asked_for_as_well(tmp_path: Pat
         await phone.register()
 
 
-async def test_baresip_rings_and_opens_over_tls_with_srtp(tmp_path: Path) -> None:
+async def test_baresip_sees_talks_and_opens_over_tls_with_srtp(tmp_path: Path) -> None:
     async with (
         scene(tmp_path, srtp="required") as at,
         Baresip(
@@ -147,7 +145,9 @@ async def test_baresip_rings_and_opens_over_tls_with_srtp(tmp_path: Path) -> Non
         heard_there, heard_here = at.panel.heard(), phone.heard()
         await phone.hang_up()
         await at.panel.event("CALL_CLOSED", limit_s=3.0)
+        await until(lambda: "decoder stats" in text(phone.log))
 
     assert at.door.openings == 1
     assert loudest_share(heard_here, PANEL_HZ) > 0.9
     assert loudest_share(heard_there, RESIDENT_HZ) > 0.9
+    assert re.search(r"decoder stats \(keyframes:[1-9]", text(phone.log)), "the door's picture"

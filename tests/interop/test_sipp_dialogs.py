@@ -257,41 +257,25 @@ async def test_a_panel_s_cancel_that_crosses_the_answer_changes_nothing(tmp_path
             perhaps(100, 180, 183),
             hear(200, route="yes"),
             of_invite("CANCEL", branch=branch),
-            from_panel("ACK", 1).replace("[last_To:]", "To: <sip:x>[peer_tag_param]"),
-            '<recv response="481" optional="true" next="told"/>',
             hear(200),
-            '<label id="told"/>',
+            from_panel("ACK", 1),
             pause(3.5),
-            from_panel("BYE", 9).replace("[last_To:]", "To: <sip:x>[peer_tag_param]"),
-            hear(200),
+            *HANGS_UP,
         ),
     )
 
     await rings_and_opens(tmp_path, panel, PHONE)
 
 
-async def test_a_lost_ack_of_either_end_is_sent_again(tmp_path: Path) -> None:
+async def test_an_ack_that_is_lost_is_asked_for_by_the_same_answer_again(tmp_path: Path) -> None:
     panel = Script(
         "panel",
-        (invite(), perhaps(100, 180, 183), hear(200), *ANSWERED, pause(3.5), *HANGS_UP),
-    )
-    phone = Script(
-        "phone",
-        (
-            *INVITED,
-            reply(180),
-            reply(200, body=sdp(), is_repeated=False),
-            wait("ACK"),
-            pause(0.5),
-            reply_late(200, body=sdp()),
-            wait("ACK"),
-            pause(0.5),
-            press_5(),
-            *IS_LEFT,
-        ),
+        (invite(), perhaps(100, 180, 183), hear(200), pause(0.2), *ANSWERED, pause(3.5), *HANGS_UP),
     )
 
-    await rings_and_opens(tmp_path, panel, phone)
+    heard, _ = await rings_and_opens(tmp_path, panel, PHONE)
+
+    assert heard.count("SIP/2.0 200 OK") >= 3
 
 
 async def test_a_panel_that_gives_up_by_itself_takes_the_phone_with_it(tmp_path: Path) -> None:

@@ -115,13 +115,13 @@ def test_an_app_of_a_resident_without_app_does_not_ring():
     ("ring_limit_s", "ring_times_s"),
     [
         (90.0, [20.0, 30.0, 30.0]),
-        (76.0, [15.0, 30.0, 30.0]),
-        (60.0, [10.0, 24.5, 24.5]),
-        (41.0, [10.0, 15.0, 15.0]),
-        (40.0, [10.0, 29.0]),
-        (31.0, [10.0, 20.0]),
-        (21.0, [5.0, 15.0]),
-        (11.0, [0.0, 10.0]),
+        (79.0, [15.0, 30.0, 30.0]),
+        (63.0, [10.0, 24.5, 24.5]),
+        (44.0, [10.0, 15.0, 15.0]),
+        (43.0, [10.0, 29.0]),
+        (34.0, [10.0, 20.0]),
+        (24.0, [5.0, 15.0]),
+        (14.0, [0.0, 10.0]),
     ],
 )
 def test_a_plan_is_cut_to_the_panels_ring_limit_head_start_first(
@@ -134,7 +134,7 @@ def test_a_plan_is_cut_to_the_panels_ring_limit_head_start_first(
 
 @pytest.mark.parametrize("ring_limit_s", [0.5, 5.0, 17.0, 26.0, 33.3, 45.0, 60.0, 120.0])
 @pytest.mark.parametrize("apps", [APPS, {}])
-def test_every_plan_ends_a_second_before_the_panel_gives_up(
+def test_every_plan_ends_4_s_before_the_panel_gives_up(
     ring_limit_s: float, apps: dict[ResidentId, tuple[AppTarget, ...]]
 ):
     plan = plan_for(apps=apps, ring_limit_s=ring_limit_s)

@@ -1,5 +1,7 @@
 """Nothing that opens a door, a line or a person's data is shown: secrets are planted and looked for."""
 
+import time
+
 import pytest
 
 from intercom.sip.masking import Masking, mask_number
@@ -98,6 +100,39 @@ def test_a_secret_in_the_request_uri_is_not_shown():
     start = f"INVITE sip:anna:{SECRET}@192.0.2.1;token={SECRET}?Subject={SECRET} SIP/2.0"
 
     assert SECRET not in shown(message(start=start))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        "key",
+        "token=",
+        "sip:",
+        "sip:a:",
+        "a=",
+        "a ",
+        '"',
+        "\\",
+        "://",
+        "+4",
+        "1 ",
+        "?",
+        ";tag=",
+        "tel:1",
+        ",",
+    ],
+)
+@pytest.mark.parametrize("name", ["X", "Authorization", "From", "Call-ID"])
+def test_a_hostile_message_is_masked_in_linear_time(piece, name):
+    data = message(f"{name}: {'Digest ' + piece * (60_000 // len(piece))}")
+    masking = Masking()
+
+    began = time.perf_counter()
+    masking.message(data)
+    outline(data, masking)
+
+    assert time.perf_counter() - began < 0.5  # quadratic: minutes
 
 
 @pytest.mark.parametrize("data", [f"{SECRET}\r\n\r\n".encode(), SECRET.encode(), b"\xff\x00\x80"])

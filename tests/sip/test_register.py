@@ -46,6 +46,20 @@ def test_a_contact_is_bound_with_where_it_came_from():
     assert rig.events == [BindingChanged("panel", None, is_registered=True)]
 
 
+def test_an_address_that_is_unbound_is_reached_nowhere_and_that_is_told_once():
+    rig = bench()
+    rig.take(register())
+    rig.events.clear()
+
+    rig.endpoint.unbind("panel", rig.now)
+    rig.endpoint.unbind("panel", rig.now)
+    told = [rig.endpoint.next_event(), rig.endpoint.next_event()]
+
+    assert uris(rig) == []
+    assert told == [BindingChanged("panel", None, is_registered=False), None]
+    assert rig.endpoint.get_timer() is None or rig.endpoint.get_timer() < rig.now + 300
+
+
 def test_a_contacts_own_expiry_counts_before_the_header():
     rig = bench()
 

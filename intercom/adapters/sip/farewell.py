@@ -11,8 +11,10 @@ from intercom.media import prompts
 from intercom.media.plain import PlainLeg
 from intercom.media.prompts import Words
 from intercom.routing.commands import EndReason
+from intercom.routing.plan import PANEL_MARGIN_S
 
-LIMIT_S = 4.0
+LIMIT_S = PANEL_MARGIN_S
+"""No longer than the plan has left of the panel's own time."""
 
 FAREWELLS: dict[EndReason, Words] = {
     EndReason.NOBODY_ANSWERED: Words.NOBODY_ANSWERS,

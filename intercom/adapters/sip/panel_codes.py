@@ -100,7 +100,12 @@ class PanelCodeDriver(RelayDriver):
         if leg.is_over:
             return None
         answers: asyncio.Queue[int] = asyncio.Queue(1)
-        leg.on_info_answered = answers.put_nowait
+
+        def answered(status: int) -> None:
+            if answers.empty():  # a late answer to the digit before may come in the same moment
+                answers.put_nowait(status)
+
+        leg.on_info_answered = answered
         kind, body = "application/dtmf", digit
         if way is CodeWay.INFO_RELAY:
             kind, body = f"{kind}-relay", f"Signal={digit}\r\nDuration={_PRESS_MS}\r\n"

@@ -71,7 +71,7 @@ class _PhoneLeg:
     """What is offered over the way that is tried now."""
     way: Way | None = None
     media_host: str = ""
-    """What SDP says of our own sound: of the first way's IP family."""
+    """What SDP says of our own sound: of the IP family of the way that is tried now."""
     source_host: str = ""
     dialog: DialogId | None = None
     has_rung: bool = False
@@ -139,20 +139,30 @@ class SipPhoneLegs:
         leg = _PhoneLeg(leg_id, call, media, destinations, silence_s, description)
         leg.media_host = place.host
         self._legs[leg_id] = leg
+        self._surely_invite(leg)
+        self._transport.drain()
+
+    def _surely_invite(self, leg: _PhoneLeg) -> None:
+        """Invite the phone, or tell why nobody is."""
         try:
             self._invite(leg)
         except LocalProtocolError:
             log.exception(
                 "phone.address_unusable", remedy="correct sip_phones in the building file"
             )
-            self._drop(leg)
-            self._post(leg_id, ev.LegFailed(leg_id, LegFailure.NO_ROUTE))
+            failure = LegFailure.NO_ROUTE
+        except MediaError:
+            log.exception("media.ports_exhausted", remedy=_PORTS)
+            failure = LegFailure.UNREACHABLE
+        else:
             return
-        self._transport.drain()
+        self._drop(leg)
+        self._post(leg.leg_id, ev.LegFailed(leg.leg_id, failure))
 
     def _invite(self, leg: _PhoneLeg) -> None:
         """Invite the phone over the first way that was not tried yet."""
         destination = leg.later.pop(0)
+        self._move_toward(leg, destination.address.host)
         leg.source_host = destination.address.host
         leg.way = destination.way
         leg.description = self._describe(leg.media_host, leg.call, leg.media, destination.srtp)
@@ -173,6 +183,16 @@ class SipPhoneLegs:
             leg_id=leg.leg_id,
             label=f"trunk {leg.way.trunk.trunk_id}" if leg.way is not None else "SIP phone",
         )
+
+    def _move_toward(self, leg: _PhoneLeg, peer_host: str) -> None:
+        """Take ports of the peer's IP family, where the way before was of the other one."""
+        place = self._places.toward(peer_host)
+        if place.host == leg.media_host:
+            return
+        has_picture = leg.media.video_port is not None
+        moved = PlainLeg.open(leg.leg_id, place.ports, with_video=has_picture)
+        leg.media.close()
+        leg.media, leg.media_host = moved, place.host
 
     def _describe(self, host: str, call: CallFacts, media: PlainLeg, srtp: Srtp) -> Description:
         """Prepare what is said of our sound and picture, with new keys for each way that has any.
@@ -295,7 +315,7 @@ class SipPhoneLegs:
         is_down = failure is LegFailure.UNREACHABLE or status in NEXT_TRUNK
         if is_down and not leg.has_rung and leg.later and leg.dialog is not None:
             self._transport.forget(leg.dialog)
-            self._invite(leg)
+            self._surely_invite(leg)
             return
         self._drop(leg)
         self._post(leg.leg_id, ev.LegFailed(leg.leg_id, failure))

@@ -5,6 +5,7 @@ import contextlib
 import ipaddress
 import socket
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
@@ -176,6 +177,7 @@ def _names(directory: Directory) -> Iterable[_Name]:
             yield _Name(host, port, None)
 
 
+@lru_cache(maxsize=256)
 def _is_literal(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

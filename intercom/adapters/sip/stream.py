@@ -359,7 +359,7 @@ class StreamTable:
                 if self._is_unused(connection):
                     self.counters.idle += 1
                     connection.close()
-            elif silent_s <= 2 * limits.sweep_s and self._is_shut_out(connection):
+            elif self._is_shut_out(connection):
                 connection.abort()
         self._sweep_timer = self._loop.call_later(limits.sweep_s, self._sweep)
 

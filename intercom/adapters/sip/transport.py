@@ -16,7 +16,7 @@ import structlog
 from intercom.adapters.sip.stream import StreamLimits, StreamPorts, StreamTable, StreamUser
 from intercom.adapters.sip.tls import Tls
 from intercom.adapters.sip.udp import UdpSocket
-from intercom.sip.address import Address
+from intercom.sip.address import Address, Datagram
 from intercom.sip.capture import Capture
 from intercom.sip.endpoint import Endpoint
 from intercom.sip.events import (
@@ -33,6 +33,8 @@ from intercom.sip.events import (
 log = structlog.get_logger()
 
 DialogHandler = Callable[[SipEvent], None]
+MOST_WAYS = 4
+"""Of what is sent at once: by TCP, then by UDP, then perhaps a BYE; the next drain takes the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class SipTransport:
         self._wanted_port = port
         self._stream_settings = streams
         self._udp: list[UdpSocket] = []
+        self._udp_of: dict[bool, UdpSocket] = {}
+        """By whether it is IPv6."""
         self._handlers: dict[DialogId, DialogHandler] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -92,6 +96,7 @@ class SipTransport:
         for host in self._hosts:
             self._udp.append(UdpSocket(host, port, self._receive))
             self._stack.callback(self._udp[-1].close)
+            self._udp_of.setdefault(":" in host, self._udp[-1])
             port = port or self.port
         settings = self._stream_settings
         if settings is not None:
@@ -209,7 +214,14 @@ class SipTransport:
                     handler(event)
 
     def _flush(self) -> None:
-        for data, destination in self.endpoint.datagrams_to_send():
+        for _ in range(MOST_WAYS):  # what fails may go another way at once
+            datagrams = self.endpoint.datagrams_to_send()
+            if not datagrams:
+                return
+            self._send_all(datagrams)
+
+    def _send_all(self, datagrams: list[Datagram]) -> None:
+        for data, destination in datagrams:
             try:
                 has_hope = self._send(data, destination)
             except BlockingIOError:  # lost, as any datagram may be; the transaction sends it again
@@ -227,11 +239,11 @@ class SipTransport:
     def _send(self, data: bytes, destination: Address) -> bool:
         if destination.transport.is_stream:
             return self.streams is not None and self.streams.send(data, destination)
-        for udp in self._udp:
-            if (":" in udp.host) == destination.is_ipv6:
-                udp.send(data, destination)
-                return True
-        return False
+        udp = self._udp_of.get(":" in destination.host)
+        if udp is None:
+            return False
+        udp.send(data, destination)
+        return True
 
     def _set_timer(self) -> None:
         due_at = self.endpoint.get_timer()

@@ -1,0 +1,186 @@
+"""What two sinusoids are in a few milliseconds of sound: the mathematics of the in-band DTMF detector.
+
+A cheap gate asks of 20 ms whether one tone of each group makes up most of it. What passes is fitted by
+least squares with two sinusoids whose amplitudes may slope. Samples are floats on the 16-bit scale.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+LOW_HZ = (697.0, 770.0, 852.0, 941.0)  # ITU-T Q.23 §4
+HIGH_HZ = (1209.0, 1336.0, 1477.0, 1633.0)
+KEYS = "123A456B789C*0#D"
+"""Four keys a low tone, one of each high tone."""
+DIAL_TONES_HZ = ((425.0,), (350.0, 440.0))  # ETSI ES 201 970 §5; ITU-T E.180 supplement 2
+HOPS_A_SECOND = 200
+WINDOW_HOPS = 4
+_OFF_CENTRE = 0.009
+"""Where the gate listens beside each nominal frequency: 20 ms hear 1.5 % beside it weakly."""
+_ROUNDS = 3
+"""Of the frequencies' improvement; the first guess is good to a few hertz."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Two sinusoids in some sound."""
+
+    offsets: tuple[float, float]
+    """By how much each frequency is off the nominal one, as a share of it."""
+    amplitudes: tuple[float, float]
+    slopes: tuple[float, float]
+    """The change of the amplitude from end to end as a share of the mean."""
+    residual: float
+    """The share of the power that the fit does not explain."""
+    noise: float
+    """The residual's power."""
+    dial: float
+    """The amplitude of the dial tone that was fitted too, if one was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What depends on the sampling rate alone."""
+
+    hop: int
+    """Samples in 5 ms."""
+    gate: Floats
+    """Window x (cosine and sine of every frequency the gate listens at)."""
+    dial: Floats
+    """Window x an orthonormal basis of the dial tones."""
+    envelopes: tuple[Floats, ...]
+    """For each key: hop x (cosine and sine of the low tone, of the high one), by least squares."""
+
+
+@cache
+def tables(rate_hz: int) -> Tables:
+    """Compute the tables of a sampling rate, a multiple of 200 Hz."""
+    hop, rest = divmod(rate_hz, HOPS_A_SECOND)
+    if rest or rate_hz < 8000:
+        raise ValueError(f"rate_hz: {rate_hz} is no multiple of {HOPS_A_SECOND} from 8000")
+    window = np.arange(WINDOW_HOPS * hop) / rate_hz
+    heard = [hz * side for hz in LOW_HZ + HIGH_HZ for side in (1 - _OFF_CENTRE, 1 + _OFF_CENTRE)]
+    gate = _waves(window, heard) * math.sqrt(2 / len(window))
+    dial, _, _ = np.linalg.svd(_waves(window, (350.0, 425.0, 440.0)), full_matrices=False)
+    centred = (np.arange(hop) - (hop - 1) / 2) / rate_hz
+    envelopes = [
+        np.linalg.pinv(_waves(centred, (low, high))).T for low in LOW_HZ for high in HIGH_HZ
+    ]
+    return Tables(
+        hop,
+        gate.astype(np.float32),
+        dial[:, :5].astype(np.float32),
+        tuple(one.astype(np.float32) for one in envelopes),
+    )
+
+
+def frequencies(key: int) -> tuple[float, float]:
+    """Give the nominal frequencies of a key, an index into `KEYS`."""
+    return LOW_HZ[key >> 2], HIGH_HZ[key & 3]
+
+
+def gate(windows: Floats, table: Tables, least_power: float, share: float) -> tuple[Bools, list[int]]:
+    """Tell which windows two tones make up by at least this share, and the key of each.
+
+    `least_power` is the mean square below which there is nothing.
+    """
+    total = np.einsum("ij,ij->i", windows, windows)
+    is_loud = total >= least_power * windows.shape[1]
+    if not is_loud.any():
+        return is_loud, []
+    heard = windows @ table.gate
+    heard *= heard
+    power = heard.reshape(-1, 2, 4, 4)  # window, group, tone, (two frequencies) x (cosine, sine)
+    power = power[..., ::2] + power[..., 1::2]
+    tones = power.max(axis=3)
+    best = tones.max(axis=2)
+    dial = windows @ table.dial
+    rest = total - np.einsum("ij,ij->i", dial, dial)
+    weak, both = best.min(axis=1), best.sum(axis=1)
+    is_tone = is_loud & (both >= share * rest) & (weak >= 0.03 * both)
+    if not is_tone.any():
+        return is_tone, []
+    groups = tones.argmax(axis=2)
+    keys: list[int] = (groups[:, 0] * 4 + groups[:, 1]).tolist()
+    return is_tone, keys
+
+
+def envelope(hops: Floats, table: Tables, key: int) -> NDArray[np.complex64]:
+    """Give the complex amplitude of a key's two tones in each hop, about the hop's middle."""
+    parts = hops @ table.envelopes[key]
+    result: NDArray[np.complex64] = parts[:, ::2] - 1j * parts[:, 1::2]
+    return result
+
+
+def guess_hz(tones: NDArray[np.complex64], at: list[int], key: int) -> tuple[float, float]:
+    """Estimate both frequencies from how fast the phase turns from one of these hops to the next."""
+    result = []
+    pairs = [k for k in at if k + 1 in at]
+    for tone, nominal in enumerate(frequencies(key)):
+        turn = sum(complex(tones[k + 1, tone] * np.conj(tones[k, tone])) for k in pairs)
+        expected = 2 * math.pi * nominal / HOPS_A_SECOND
+        angle = np.angle(turn * np.exp(-1j * expected)) if turn else 0.0
+        result.append(nominal + float(angle) * HOPS_A_SECOND / (2 * math.pi))
+    return result[0], result[1]
+
+
+def fit(
+    samples: Doubles, times_s: Doubles, hz: tuple[float, float], key: int, dial: tuple[float, ...] = ()
+) -> Fit:
+    """Fit a key's two tones, and a dial tone if told, to samples at these times about zero."""
+    span_s = float(times_s[-1] - times_s[0])
+    guess = np.array(hz)
+    nuisance = _waves(times_s, dial) if dial else np.empty((len(samples), 0))
+    slope = (times_s / span_s)[:, np.newaxis]
+    tones = slopes = np.ones(2, dtype=np.complex128)
+    parts = remains = samples
+    for _ in range(_ROUNDS):
+        waves = _waves(times_s, guess)
+        basis = np.hstack((waves, waves * slope, nuisance, nuisance * slope))
+        parts = np.linalg.solve(basis.T @ basis, basis.T @ samples)
+        remains = samples - basis @ parts
+        tones = parts[0:4:2] - 1j * parts[1:4:2]
+        slopes = (parts[4:8:2] - 1j * parts[5:8:2]) / np.where(tones == 0, 1e-9, tones)
+        # What turns against the guess shows as a slope at a right angle to the amplitude.
+        guess = guess + np.clip(slopes.imag, -1.5, 1.5) / (2 * math.pi * span_s)
+    noise = float(remains @ remains)
+    steady = parts[8 : 8 + nuisance.shape[1]]
+    heard = nuisance @ steady
+    power = float(samples @ samples) - float(heard @ heard)
+    nominal = frequencies(key)
+    strength = np.abs(tones)
+    return Fit(
+        (float(guess[0] / nominal[0] - 1), float(guess[1] / nominal[1] - 1)),
+        (float(strength[0]), float(strength[1])),
+        (float(slopes[0].real), float(slopes[1].real)),
+        noise / max(power, 1.0),
+        noise / len(samples),
+        math.sqrt(2 * float(heard @ heard) / len(samples)),
+    )
+
+
+def dial_amplitude(samples: Doubles, times_s: Doubles, dial: tuple[float, ...]) -> float:
+    """Give the amplitude of a dial tone in some sound; 0 if it is not most of it."""
+    waves = _waves(times_s, dial)
+    parts = np.linalg.lstsq(waves, samples, rcond=1e-9)[0]
+    heard = waves @ parts
+    explained = float(heard @ heard)
+    if explained < 0.5 * float(samples @ samples):
+        return 0.0
+    return math.sqrt(2 * explained / len(samples))
+
+
+def _waves(times_s: Doubles, hz: "Doubles | tuple[float, ...] | list[float]") -> Doubles:
+    """Give a cosine and a sine of each frequency as neighbouring columns."""
+    turns = 2 * math.pi * np.outer(times_s, np.asarray(hz))
+    waves = np.empty((len(times_s), 2 * turns.shape[1]))
+    waves[:, ::2] = np.cos(turns)
+    waves[:, 1::2] = np.sin(turns)
+    return waves

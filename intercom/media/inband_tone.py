@@ -1,0 +1,195 @@
+"""Whether what the gate let through is a key: how long it has lasted, with which gaps, and how pure it is."""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intercom.media import inband_fit
+from intercom.media.inband_fit import Bools, Fit, Floats, Tables
+
+FULL_SCALE_DBM0 = 3.14  # ITU-T G.711 §2.1
+BLANK_PEAK = 8.0
+"""The A-law's silence: what a decoder gives for nothing."""
+
+# All lengths of time are counted in hops of 5 ms.
+LEAST_HOPS = 6.3
+"""31 ms: ITU-T Q.24 table A-1 refuses 23 ms or less and accepts 40 ms."""
+_FIT_HOPS = 7
+_LEAST_FIT_HOPS = 5
+ON = 0.8
+OFF = 0.4
+_LOUDER = 1.6
+_GAP_OFF = 3.0
+"""15 ms of surely no tone end a key: Q.24 bridges 10 ms and separates by 40 ms."""
+_GAP_BLANK = 6.0
+"""Silence to the last bit: one lost packet without concealment, but not two."""
+_GAP_LOST = 9.0
+"""Two packets that are known to be lost."""
+_REPEATS_HOPS = (2, 4, 6)
+"""Packets of 10, 20 and 30 ms, repeated to conceal a loss."""
+
+_LEAST_DBM0 = -35.0
+_OFFSET = 0.025
+"""ITU-T Q.24: 1.5 % is accepted, 3.5 % refused."""
+_TWIST_DB = (-13.0, 8.5)
+_SLOPES = (0.6, 1.0)
+"""Of the stronger and of the weaker tone."""
+_RESIDUAL = 0.2
+_GAP_POWER = 0.5
+
+
+def amplitude_of(dbm0: float) -> float:
+    """Give the amplitude of a sine of this level."""
+    return float(32768 * 10 ** ((dbm0 - FULL_SCALE_DBM0) / 20))
+
+
+_LEAST_AMPLITUDE = amplitude_of(_LEAST_DBM0)
+
+
+@dataclass(slots=True)
+class Gap:
+    """What came since the tone was last heard for sure, in hops."""
+
+    off: float = 0.0
+    blank: float = 0.0
+    lost: float = 0.0
+
+    def is_end(self) -> bool:
+        """Tell whether this is too much for one key."""
+        if self.off >= _GAP_OFF:
+            return True
+        unheard = self.off + self.blank + self.lost
+        return unheard >= (_GAP_LOST if self.lost else _GAP_BLANK)
+
+    def extend(self, strength: float, *, is_blank: bool, is_lost: bool) -> None:
+        """Add one hop; a `strength` of 1 is the tone as it was."""
+        if is_lost:
+            self.lost += 1
+        elif is_blank:
+            self.blank += 1
+        else:
+            self.off += min(1.0, max(0.0, (1 - strength) / (1 - OFF)))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A key's tone up to now."""
+
+    hops: float
+    """How long it was heard, without the gaps."""
+    start: float
+    """Where it began, in hops before now."""
+    full: list[int]
+    """The hops in which it is whole."""
+    gaps: list[int]
+    """The hops between those, known and without it."""
+    plateau: tuple[float, float]
+
+
+def blanks(hops: Floats) -> Bools:
+    """Tell which hops say nothing: silence to the last bit."""
+    result: Bools = np.abs(hops).max(axis=1) <= BLANK_PEAK
+    return result
+
+
+def repeats(hops: Floats, is_blank: Bools) -> Bools:
+    """Tell which hops belong to a packet that was repeated to the last bit."""
+    result = np.zeros(len(hops), dtype=np.bool_)
+    for lag in _REPEATS_HOPS:
+        same = (hops[lag:] == hops[:-lag]).all(axis=1) & ~is_blank[lag:]
+        if not same.any():
+            continue
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], same, [False]))))
+        for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            if end - begin >= lag:
+                result[begin + lag : end + lag] = True
+    return result
+
+
+def strengths(tones: NDArray[np.complex64], plateau: tuple[float, float]) -> list[float]:
+    """Give each hop's amplitude as a share of the plateau, weighed by power; a lone tone is none."""
+    low, high = plateau
+    amplitudes = np.abs(tones)
+    weight = low * low / (low * low + high * high)
+    one, other = amplitudes[:, 0] / low, amplitudes[:, 1] / high
+    both = weight * one + (1 - weight) * other
+    both[np.minimum(one, other) < 0.3] *= 0.5
+    result: list[float] = both.tolist()
+    return result
+
+
+def trace(tones: NDArray[np.complex64], is_blank: Bools, is_lost: Bools) -> Run | None:
+    """Follow a tone back from the newest hop; None where it is not heard at all."""
+    heard = np.flatnonzero(~is_blank & ~is_lost)[-4:]
+    if len(heard) < 3:
+        return None
+    low, high = np.median(np.abs(tones[heard]), axis=0).tolist()
+    if min(low, high) <= 0:
+        return None
+    strength = strengths(tones, (low, high))
+    full: list[int] = []
+    gaps: list[int] = []
+    passed: list[int] = []
+    length = edge = 0.0
+    gap = Gap()
+    for k in range(len(strength) - 1, -1, -1):
+        is_known = not (is_blank[k] or is_lost[k])
+        if is_known and strength[k] > _LOUDER:
+            break
+        if is_known and strength[k] >= ON:
+            gaps += passed
+            length += 1 + edge
+            full.append(k)
+            gap, passed, edge = Gap(), [], 0.0
+            continue
+        gap.extend(strength[k], is_blank=bool(is_blank[k]), is_lost=bool(is_lost[k]))
+        if gap.is_end():
+            break
+        if is_known:
+            edge += strength[k] if strength[k] > OFF else 0.0
+            passed.append(k)
+    if not full:
+        return None
+    before = strength[full[-1] - 1] if full[-1] > 0 and passed[:1] == [full[-1] - 1] else 0.0
+    share = before if before > OFF else 0.0
+    return Run(length + share, len(strength) - full[-1] + share, full, gaps, (low, high))
+
+
+def judge(hops: Floats, tones: NDArray[np.complex64], run: Run, table: Tables, key: int) -> Fit | None:
+    """Fit the tone's newest whole hops; None if it is no key."""
+    at = sorted(run.full[:_FIT_HOPS])
+    if len(at) < _LEAST_FIT_HOPS:
+        return None
+    rate_hz = table.hop * inband_fit.HOPS_A_SECOND
+    samples = hops[at].astype(np.float64).ravel()
+    middle = (at[0] + at[-1] + 1) / 2
+    times = (np.array(at)[:, np.newaxis] - middle) * table.hop + np.arange(table.hop)
+    times_s = times.ravel() / rate_hz
+    hz = inband_fit.guess_hz(tones, at, key)
+    found = inband_fit.fit(samples, times_s, hz, key)
+    if not _is_tone(found):
+        return None
+    if found.residual <= _RESIDUAL:
+        return found if _are_gaps_quiet(hops, run, found) else None
+    return None
+
+
+def _is_tone(found: Fit) -> bool:
+    low, high = found.amplitudes
+    twist_db = 20 * math.log10(max(high, 1e-3) / max(low, 1e-3))
+    steep = found.slopes if low > high else found.slopes[::-1]
+    return (
+        min(low, high) >= _LEAST_AMPLITUDE
+        and max(map(abs, found.offsets)) <= _OFFSET
+        and _TWIST_DB[0] <= twist_db <= _TWIST_DB[1]
+        and abs(steep[0]) <= _SLOPES[0]
+        and abs(steep[1]) <= _SLOPES[1]
+    )
+
+
+def _are_gaps_quiet(hops: Floats, run: Run, found: Fit) -> bool:
+    power = sum(one * one for one in found.amplitudes) / 2 + found.noise
+    return all(float(np.mean(hops[k] ** 2)) <= _GAP_POWER * power + 2 * found.noise for k in run.gaps)
