@@ -18,7 +18,7 @@ from intercom.adapters.sip.trunks import Trunks
 from intercom.app.listed import ListedHosts
 from intercom.media.port import PortPool
 from intercom.routing.dial_guard import DialGuard
-from intercom.routing.directory import Directory
+from intercom.routing.directory import Directory, Panel
 from intercom.routing.ids import PanelId
 from intercom.settings import Settings, SipDigest
 from intercom.settings.addresses import Face, advertised_addresses, faces_of
@@ -166,8 +166,17 @@ class SipSide:
         return self.trunks.is_calling_us(source, dialled)
 
     def _is_trusted(self, source: Address, from_user: str) -> bool:
+        """Tell whether it is a panel that its address, or its TLS certificate, proves."""
         panel = self._directory().panels.get(PanelId(from_user))
-        return panel is not None and source.host in panel.allowed_addresses
+        if panel is None:
+            return False
+        return source.host in panel.allowed_addresses or self._has_proven(source, panel)
+
+    def _has_proven(self, source: Address, panel: Panel) -> bool:
+        if not panel.certificate_name or source.transport is not Transport.TLS:
+            return False
+        name = self.transport.peer_name(source)
+        return name is not None and name.lower() == panel.certificate_name
 
 
 def addresses_of(settings: Settings) -> list[Address]:

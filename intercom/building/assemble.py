@@ -107,6 +107,7 @@ def _panel(table: PanelTable, path: Path, property_id: PropertyId, secrets: Secr
         ),
         password=secrets.get(path),
         allowed_addresses=frozenset(table.allowed_addresses),
+        certificate_name=(table.certificate_name or "").lower(),
         profile=profile_of(table),
         picture=picture_of(table, path, secrets),
     )

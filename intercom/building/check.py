@@ -106,18 +106,34 @@ def _check_panel_has_link(
 def _check_panels(tables: Tables, secrets: Secrets, faults: Faults) -> None:
     if not tables.names["panel"]:
         faults.warn((), "there is no [[panel]]: nobody can ring")
+    _check_certificate_names(tables, faults)
     for position, panel in tables.panels.items():
         path: Path = ("panel", position)
         _refer(tables, faults, (*path, "door"), "door", panel.door)
         for button, doorbell in panel.buttons.items():
             _refer(tables, faults, (*path, "buttons", button), "doorbell", doorbell)
-        if path not in secrets and not panel.allowed_addresses:
-            faults.add(path, "nothing proves who it is: give password_file or allowed_addresses")
-        if panel.profile.registers is False and not panel.allowed_addresses:
+        is_known = bool(panel.allowed_addresses or panel.certificate_name)
+        if path not in secrets and not is_known:
+            faults.add(
+                path,
+                "nothing proves who it is: give password_file, allowed_addresses or certificate_name",
+            )
+        if panel.profile.registers is False and not is_known:
             faults.warn(path, "does not log in: it can only ring from one of its allowed_addresses")
         check_snapshot(panel, path, secrets, faults)
         password = secrets.get(path)
         check_password(path, password, faults)
+
+
+def _check_certificate_names(tables: Tables, faults: Faults) -> None:
+    taken: dict[str, str] = {}
+    for position, panel in tables.panels.items():
+        name = (panel.certificate_name or "").lower()
+        if name in taken:
+            fault = f'is that of panel "{taken[name]}" too: give each panel its own certificate'
+            faults.add(("panel", position, "certificate_name"), fault)
+        if name:
+            taken.setdefault(name, panel.id)
 
 
 def _check_doorbells(tables: Tables, faults: Faults) -> None:

@@ -20,6 +20,7 @@ _HOST_PORT = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$"
 _SIP_URI = (
     r"^sips?:([A-Za-z0-9._~!*'()&=+$,;?/%-]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$"
 )
+_CERTIFICATE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252}$"  # a host name, a URI or a common name
 _HEADER = r"^[A-Za-z][A-Za-z0-9-]{0,63}$"
 _USER = r"^[A-Za-z0-9._~!*'()&=+$,;?/%-]{1,64}$"  # RFC 3261 §25.1 user, without the colon
 
@@ -213,6 +214,11 @@ class PanelTable(WithPassword):
     )
     allowed_addresses: list[Address] = _row(
         'IP addresses such as ["192.0.2.20"] from which it may call without a password', []
+    )
+    certificate_name: Annotated[str, Field(pattern=_CERTIFICATE_NAME)] | None = _row(
+        "the name in the panel's TLS certificate, such as panel-main.example, with which it needs no"
+        " password; INTERCOM_SIP_TLS_CLIENT_CA says who signed it",
+        None,
     )
     buttons: dict[Annotated[str, Field(pattern=_USER)], Id] = _row(
         'what the panel calls and the doorbell behind it, such as { "1" = "hansen" }',

@@ -8,6 +8,7 @@ What was lost says nothing: neither that a tone went on nor that it ended. Witho
 last bit and a packet repeated to the last bit are taken for losses.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,7 +52,6 @@ class _Press:
     start: float
     """In hops since the first sample."""
     plateau: tuple[float, float]
-    is_echo: bool
     end: float
     is_told: bool = False
     gap: Gap = field(default_factory=Gap)
@@ -87,7 +87,7 @@ class InBandDetector:
         self._passes = 0
         self._passed_at = 0
         self._press: _Press | None = None
-        self._last: _Press | None = None
+        self._last: dict[int, _Press] = {}
         self._ended: list[DetectedDigit] = []
 
     def feed(self, block: bytes, *, is_lost: bool = False) -> list[DetectedDigit]:
@@ -168,23 +168,27 @@ class InBandDetector:
         run = inband_tone.trace(tones, is_blank, is_lost)
         if run is None or run.hops < LEAST_HOPS:
             return []
-        found = inband_tone.judge(hops, tones, run, self._table, key)
+        onset = n - math.ceil(run.start)
+        before = self._hops[max(onset - 5, 0) : max(onset, 0)]
+        found = inband_tone.judge(hops, before, tones, run, self._table, key)
         if found is None:
             return []
+        if self._is_echo(key, run):
+            return []
         now = self._base + n + 1.0
-        self._press = _Press(key, now - run.start, run.plateau, self._is_echo(key, run), now)
+        self._press = _Press(key, now - run.start, run.plateau, now)
         return self._tell(self._press)
 
     def _is_echo(self, key: int, run: inband_tone.Run) -> bool:
-        last = self._last
-        if last is None or last.key != key:
+        last = self._last.get(key)
+        if last is None:
             return False
         gone = self._base + self._done - run.start - last.end
         return gone <= _ECHO_HOPS and sum(run.plateau) < _ECHO_SHARE * sum(last.plateau)
 
     def _tell(self, press: _Press) -> list[DetectedDigit]:
         digit = press.digit()
-        if press.is_told or press.is_echo or digit.duration_s < self.least_s:
+        if press.is_told or digit.duration_s < self.least_s:
             return []
         press.is_told = True
         return [digit]
@@ -196,6 +200,9 @@ class InBandDetector:
         is_lost = bool(self._is_lost[n])
         is_blank = bool(inband_tone.blanks(hops)[0])
         now = self._base + n + 1.0
+        if strength > inband_tone.LOUDER:
+            self._end(press, self._base + n + 1)
+            return []
         if strength >= inband_tone.ON and not is_lost:
             press.end = now
             press.gap = Gap()
@@ -210,8 +217,7 @@ class InBandDetector:
     def _end(self, press: _Press, at: int) -> None:
         if press.is_told:
             self._ended.append(press.digit())
-        if not press.is_echo:
-            self._last = press
+        self._last[press.key] = press
         self._press = None
         self._since = at - 2
         self._passes = 0

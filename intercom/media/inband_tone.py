@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intercom.media import inband_fit
-from intercom.media.inband_fit import Bools, Fit, Floats, Tables
+from intercom.media.inband_fit import Bools, Doubles, Fit, Floats, Tables
 
 FULL_SCALE_DBM0 = 3.14  # ITU-T G.711 §2.1
 BLANK_PEAK = 8.0
@@ -21,7 +21,7 @@ _FIT_HOPS = 7
 _LEAST_FIT_HOPS = 5
 ON = 0.8
 OFF = 0.4
-_LOUDER = 1.6
+LOUDER = 1.6
 _GAP_OFF = 3.0
 """15 ms of surely no tone end a key: Q.24 bridges 10 ms and separates by 40 ms."""
 _GAP_BLANK = 6.0
@@ -38,7 +38,10 @@ _TWIST_DB = (-13.0, 8.5)
 _SLOPES = (0.6, 1.0)
 """Of the stronger and of the weaker tone."""
 _RESIDUAL = 0.2
-_GAP_POWER = 0.5
+_GAP_POWER = 0.3
+_GAP_NOISE = 2.0
+_DIAL_SHARE = 0.7
+"""How steady a dial tone's amplitude is."""
 
 
 def amplitude_of(dbm0: float) -> float:
@@ -126,7 +129,7 @@ def trace(tones: NDArray[np.complex64], is_blank: Bools, is_lost: Bools) -> Run 
     heard = np.flatnonzero(~is_blank & ~is_lost)[-4:]
     if len(heard) < 3:
         return None
-    low, high = np.median(np.abs(tones[heard]), axis=0).tolist()
+    low, high = np.sort(np.abs(tones[heard]), axis=0)[-2].tolist()
     if min(low, high) <= 0:
         return None
     strength = strengths(tones, (low, high))
@@ -137,7 +140,7 @@ def trace(tones: NDArray[np.complex64], is_blank: Bools, is_lost: Bools) -> Run 
     gap = Gap()
     for k in range(len(strength) - 1, -1, -1):
         is_known = not (is_blank[k] or is_lost[k])
-        if is_known and strength[k] > _LOUDER:
+        if is_known and strength[k] > LOUDER:
             break
         if is_known and strength[k] >= ON:
             gaps += passed
@@ -158,26 +161,43 @@ def trace(tones: NDArray[np.complex64], is_blank: Bools, is_lost: Bools) -> Run 
     return Run(length + share, len(strength) - full[-1] + share, full, gaps, (low, high))
 
 
-def judge(hops: Floats, tones: NDArray[np.complex64], run: Run, table: Tables, key: int) -> Fit | None:
-    """Fit the tone's newest whole hops; None if it is no key."""
+def judge(
+    hops: Floats, before: Floats, tones: NDArray[np.complex64], run: Run, table: Tables, key: int
+) -> Fit | None:
+    """Fit the tone's newest whole hops; None if it is no key.
+
+    `before` is what was heard just before the tone: a dial tone is one only if it was there too.
+    """
     at = sorted(run.full[:_FIT_HOPS])
     if len(at) < _LEAST_FIT_HOPS:
         return None
-    rate_hz = table.hop * inband_fit.HOPS_A_SECOND
     samples = hops[at].astype(np.float64).ravel()
-    middle = (at[0] + at[-1] + 1) / 2
-    times = (np.array(at)[:, np.newaxis] - middle) * table.hop + np.arange(table.hop)
-    times_s = times.ravel() / rate_hz
+    times_s = _times_s(at, table)
     hz = inband_fit.guess_hz(tones, at, key)
     found = inband_fit.fit(samples, times_s, hz, key)
-    if not _is_tone(found):
-        return None
-    if found.residual <= _RESIDUAL:
-        return found if _are_gaps_quiet(hops, run, found) else None
+    if _is_key(found) and _are_gaps_quiet(hops, strengths(tones, run.plateau), run, found):
+        return found
+    for dial in inband_fit.DIAL_TONES_HZ if len(before) >= _LEAST_FIT_HOPS else ():
+        steady = inband_fit.dial_amplitude(
+            before.astype(np.float64).ravel(), _times_s(list(range(len(before))), table), dial
+        )
+        if not steady:
+            continue
+        found = inband_fit.fit(samples, times_s, hz, key, dial)
+        if _is_key(found) and _DIAL_SHARE <= found.dial / steady <= 1 / _DIAL_SHARE:
+            return found
     return None
 
 
-def _is_tone(found: Fit) -> bool:
+def _times_s(at: list[int], table: Tables) -> Doubles:
+    """Give the times of some hops' samples about their middle."""
+    middle = (at[0] + at[-1] + 1) / 2
+    times = (np.array(at)[:, np.newaxis] - middle) * table.hop + np.arange(table.hop)
+    result: Doubles = times.ravel() / (table.hop * inband_fit.HOPS_A_SECOND)
+    return result
+
+
+def _is_key(found: Fit) -> bool:
     low, high = found.amplitudes
     twist_db = 20 * math.log10(max(high, 1e-3) / max(low, 1e-3))
     steep = found.slopes if low > high else found.slopes[::-1]
@@ -187,9 +207,15 @@ def _is_tone(found: Fit) -> bool:
         and _TWIST_DB[0] <= twist_db <= _TWIST_DB[1]
         and abs(steep[0]) <= _SLOPES[0]
         and abs(steep[1]) <= _SLOPES[1]
+        and found.residual <= _RESIDUAL
     )
 
 
-def _are_gaps_quiet(hops: Floats, run: Run, found: Fit) -> bool:
-    power = sum(one * one for one in found.amplitudes) / 2 + found.noise
-    return all(float(np.mean(hops[k] ** 2)) <= _GAP_POWER * power + 2 * found.noise for k in run.gaps)
+def _are_gaps_quiet(hops: Floats, strength: list[float], run: Run, found: Fit) -> bool:
+    """Tell whether a gap holds no more than what is left of the tone, and noise."""
+    power = sum(one * one for one in found.amplitudes) / 2
+    return all(
+        float(np.mean(hops[k] ** 2))
+        <= (strength[k] ** 2 + _GAP_POWER) * power + _GAP_NOISE * found.noise
+        for k in run.gaps
+    )

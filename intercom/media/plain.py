@@ -326,12 +326,12 @@ class PlainLeg(MediaLeg):
 
     @override
     def out(self, media: Media) -> OutStream | None:
-        stream = self._stream(media)
+        stream = self._audio if media is Media.AUDIO else self._video
         return stream.out if stream else None
 
     @override
     def send_rtp(self, media: Media, packet: bytes | bytearray) -> None:
-        stream = self._stream(media)
+        stream = self._audio if media is Media.AUDIO else self._video
         if stream is not None:
             stream.send_rtp(packet)
 

@@ -170,9 +170,11 @@ class Panel:
     """The door beside the panel, which its calls may open."""
     buttons: tuple[Button, ...]
     password: str | None = field(default=None, repr=False)
-    """SIP digest and panel-link password; None: known by its address alone."""
+    """SIP digest and panel-link password; None: known by its address or certificate alone."""
     allowed_addresses: frozenset[str] = frozenset()
     """IP addresses whose INVITEs need no digest when the From user is this panel's id."""
+    certificate_name: str = ""
+    """Who proves this name by a TLS certificate needs no digest as this panel; in lower case."""
     profile: PanelProfile = PanelProfile()
     picture: PictureSource | None = None
     """For calls that bring no picture by SIP."""

@@ -15,6 +15,7 @@ from intercom.sip.option_tags import words_of
 from intercom.sip.refresh_request import RefreshRequest
 from intercom.sip.session import Due, Session
 from intercom.sip.session_timer import SessionTimer
+from intercom.sip.timer import Alarm
 
 if TYPE_CHECKING:
     from intercom.sip.usage import InviteUsage
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 SDP = "application/sdp"
 GONE = {408, 481}  # RFC 3261 §12.2.1.2: the dialog is over
 _NOT_DONE = {405, 501}
+ANSWER_LIMIT_S = 10.0
+"""For our user's answer to an offer; no adapter needs a second, and a forgotten one must not hang."""
 _MAX_RETRY_AFTER_S = 10  # RFC 3261 §14.2, RFC 3311 §5.2
 
 Fields = tuple[tuple[str, str], ...]
@@ -37,6 +40,7 @@ class SessionChanges:
         self.timer = SessionTimer(self._core, on_refresh=self._refresh, on_expire=self._expire)
         self.waiting: Incoming | None = None
         """The peer's re-INVITE, or its UPDATE or PRACK with an offer, for our user to answer."""
+        self._limit: Alarm | None = None
         self._own: RefreshRequest | None = None
         self._next: tuple[str, bytes, str] | None = None
         """What our user wants meanwhile, while a refresh of our own is under way."""
@@ -215,6 +219,7 @@ class SessionChanges:
                 self._usage.answer(incoming, 200, now, fields=fields, body=session.local)
                 return
         self.waiting = incoming
+        self._limit = self._core.timers.start(now + ANSWER_LIMIT_S, self._give_up_answer)
         incoming.when_cancelled(self.refuse)
         self._core.events.append(ReinviteReceived(self._usage.id, body))
 
@@ -232,9 +237,15 @@ class SessionChanges:
         if incoming is None or status < 200:
             return
         self.waiting = None
+        if self._limit is not None:
+            self._limit.stop()
         if status >= 300 and incoming.request.body:
             incoming.session.roll_back()
         self._usage.answer(incoming, status, now, reason=reason, fields=fields, body=body)
+
+    def _give_up_answer(self, now: float) -> None:
+        """Answer for our user, by way of the usage: it may hold a 2xx that waited for this."""
+        self._usage.respond(500, now, reason=None, fields=(), body=b"")
 
     def refuse(self, now: float) -> None:
         """Answer what waits with 487: it was cancelled, or the dialog ends (RFC 3261 §15.1.2)."""

@@ -12,7 +12,13 @@ from intercom.sip.digest import Credentials, DigestClient
 from intercom.sip.draft import RequestDraft
 from intercom.sip.events import DialogId, ProbeId, RegistrationId, SipEvent
 from intercom.sip.headers import quoted
-from intercom.sip.inspection import TOO_LARGE, beginning_of, check_response, inspect
+from intercom.sip.inspection import (
+    TOO_LARGE,
+    beginning_of,
+    check_length,
+    check_response,
+    inspect,
+)
 from intercom.sip.keep_alive import take_keep_alive
 from intercom.sip.message import Request, Response, check_fields, parse
 from intercom.sip.probe import send_options
@@ -45,6 +51,7 @@ class Endpoint:
             if data[:1] < b" " and take_keep_alive(self._core, data, source):
                 return
             message = parse(data)
+            check_length(message)
             if isinstance(message, Request):
                 self._receive_request(message, source, now)
             else:

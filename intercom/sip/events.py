@@ -103,7 +103,8 @@ class DialogEnded:
 class ReinviteReceived:
     """A re-INVITE, or an UPDATE or PRACK with an offer; must be answered by `Endpoint.respond`, at once.
 
-    Those two may come in an early dialog too. What changes nothing is answered without our user.
+    After 10 s it is answered 500. Those two may come in an early dialog too. What changes nothing is
+    answered without our user.
     """
 
     dialog: DialogId

@@ -69,16 +69,22 @@ class StreamFramer:
         return messages
 
     def _next(self) -> bytes | None:
-        buffer = self._buffer
-        if self._size:
-            return self._take(self._size) if len(buffer) >= self._size else None
-        if self._skip_blank_line():
-            return PING
-        if not buffer:
+        if not self._size:
+            if self._skip_blank_line():
+                return PING
+            self._read_head()
+        if not self._size or len(self._buffer) < self._size:
             return None
+        return self._take(self._size)
+
+    def _read_head(self) -> None:
+        """Find out how long the message is, once its head is there."""
+        buffer = self._buffer
+        if not buffer:
+            return
         if buffer[0] not in _FIRST_BYTES:
             if buffer == b"\r":
-                return None
+                return
             raise RemoteProtocolError("no message begins like this")
         self._has_blank_line = False
         end = buffer.find(_END, self._searched, MAX_HEAD_BYTES)
@@ -86,11 +92,8 @@ class StreamFramer:
             if len(buffer) >= MAX_HEAD_BYTES:
                 raise RemoteProtocolError("headers too long", status_hint=513)
             self._searched = max(0, len(buffer) - len(_END) + 1)
-            return None
+            return
         self._size = self._size_of(end)
-        if len(buffer) < self._size:
-            return None
-        return self._take(self._size)
 
     def _skip_blank_line(self) -> bool:
         """Drop a CRLF between messages; tell whether it is the second one: a ping."""

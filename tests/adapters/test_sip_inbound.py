@@ -96,6 +96,22 @@ def offer_at(port: int) -> bytes:
     return make_offer(LocalMedia(host=HOST, audio_port=port, audio_rtcp_port=port + 1))
 
 
+async def test_callers_who_never_acknowledge_leave_their_places_after_4_s(monkeypatch):
+    monkeypatch.setattr(inbound_module, "ACK_LIMIT_S", 0.2)
+    assert LIMIT_S >= 15.0
+    async with our_number() as line, stranger() as forger, stranger() as caller, ear() as hears:
+        forger.sip.is_lost = lambda data: True  # nothing that we say reaches it
+        for _ in range(AT_ONCE):
+            line.call(forger, offer_at(hears.port))
+        await until(lambda: line.inbound.count == AT_ONCE)
+        await until(lambda: line.inbound.count == 0)
+
+        line.call(caller, offer_at(hears.port))
+        await caller.hear(InviteAnswered)
+        await asyncio.sleep(0.4)
+        assert line.inbound.count == 1  # it did acknowledge, and listens
+
+
 @pytest.mark.timeout(12)
 async def test_a_caller_hears_the_sentence_and_is_hung_up_and_nothing_is_written_or_kept():
     async with our_number() as line, stranger() as caller, ear() as hears:

@@ -116,6 +116,16 @@ async def test_a_carrier_with_the_name_that_was_asked_for_is_called(authority, f
         assert f"<sip:b@{HOST}:{router.tls_port};transport=tls>" in message
 
 
+async def test_what_a_carrier_proves_does_not_make_it_a_panel_of_that_name(authority, files):
+    context = authority.server_context(authority.issue("carrier", "panel-a.example", file="c"))
+    async with listening_router(files=files) as router, server_of(context=context) as carrier:
+        there = Address(HOST, carrier.port, Transport.TLS, "panel-a.example")
+        invite(router, there)
+        await (await carrier.client()).message()
+
+        assert router.peer_name(there) is None
+
+
 async def test_a_carrier_that_asks_for_it_is_shown_our_certificate(authority, files):
     context = authority.server_context(authority.issue("carrier", "sip.carrier.example", file="c"))
     context.verify_mode = ssl.CERT_REQUIRED

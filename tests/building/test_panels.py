@@ -246,3 +246,26 @@ def test_no_error_repeats_a_door_code(load):
 )
 def test_what_is_allowed_and_doubtful_is_warned_of(load, relay, panel, said):
     assert any(said in warning for warning in load(relay, panel).warnings)
+
+
+def test_a_panel_can_be_known_by_its_certificate_alone(tmp_path):
+    file = tmp_path / "building.toml"
+    text = BUILDING.format(relay=HTTP, panel='certificate_name = "Panel-Main.example"')
+    file.write_text(text.replace('password = "long enough"\n', ""))
+
+    panel = panel_of(load_building(file, environment={}))
+
+    assert (panel.password, panel.certificate_name) == (None, "panel-main.example")
+
+
+def test_two_panels_with_one_certificate_name_are_refused(load):
+    other = """certificate_name = "panel.example"
+[[panel]]
+id = "yard"
+door = "main"
+buttons = { "1" = "bell" }
+certificate_name = "PANEL.example"
+"""
+
+    with pytest.raises(ConfigError, match='panel "yard" → certificate_name: is that of panel "main"'):
+        load(panel=other)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import aiohttp
 from aiohttp import web
 from argon2 import PasswordHasher
 
@@ -77,6 +78,8 @@ class House:
     panel_address: str = ""
     """From where the panel may call without a password; empty: only with one."""
     early: str = "183"
+    srtp: str = ""
+    """Of the panel's profile; empty: its make's."""
     relay: str = ""
     """The door's relay as TOML; empty: the `Door` that counts."""
     has_app: bool = False
@@ -111,7 +114,7 @@ class House:
                 + f"relay = {self.relay or _http_relay(door_url)}\n",
                 _table("[panel]", id=PANEL, door="main", **self._panel())
                 + f'buttons = {{ "{BUTTON}" = "bell" }}\n'
-                + f'profile = {{ early = "{self.early}", ring_limit_s = 60 }}\n',
+                + f'profile = {{ early = "{self.early}", ring_limit_s = 60{self._srtp()} }}\n',
                 _table("[doorbell]", id="bell", name="Bell", residents=usernames)
                 + f"app_stage_s = {self.app_stage_s}\nphone_stage_s = {self.phone_stage_s}\n",
                 *residents,
@@ -122,6 +125,9 @@ class House:
     @property
     def _has_resident(self) -> bool:
         return self.has_app or bool(self.sip_phone or self.sip_account)
+
+    def _srtp(self) -> str:
+        return f', srtp = "{self.srtp}"' if self.srtp else ""
 
     def _panel(self) -> dict[str, object]:
         if self.panel_address:
@@ -184,6 +190,15 @@ class Router:
     def log(self) -> str:
         """Give what the router complained about."""
         return (self._folder / "router.log").read_text()
+
+    async def control(self, path: str) -> None:
+        """Tell it something by its operator's socket, such as /reload."""
+        socket = aiohttp.UnixConnector(str(self._folder / "state" / "control.sock"))
+        async with (
+            aiohttp.ClientSession(connector=socket) as http,
+            http.post(f"http://router{path}", json={}) as answer,
+        ):
+            assert answer.status == 200, await answer.text()
 
     def _settings(self) -> dict[str, str]:
         host, rtp_first = self.house.host, self._first_port + 4

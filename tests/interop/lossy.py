@@ -59,6 +59,7 @@ class Lane:
     """Call-IDs that the phone answered with 200."""
     panel: Address | None = None
     to_router: Send = lambda data: None
+    _random: dict[int, Random] = field(init=False)
 
     def __post_init__(self) -> None:
         self._random = {way: Random(f"{self.seed} {way}") for way in range(4)}

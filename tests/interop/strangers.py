@@ -137,14 +137,16 @@ class Baresip(ChildProcess):
         audio_codec: str = "PCMA",
         media_encryption: str = "",
         transport: str = "udp",
+        certificate: Path | None = None,
     ) -> None:
-        """Encrypt as "srtp" (RTP/AVP with keys) or "srtp-mand" (RTP/SAVP). Listen at `sip_port` of the namespace's guest address; `is_answering`: pick up by itself."""
+        """Show `certificate` (with its key in one file) by TLS, and believe anybody: 1.0 checks none. Encrypt as "srtp" (RTP/AVP with keys) or "srtp-mand" (RTP/SAVP). Listen at `sip_port` of the namespace's guest address; `is_answering`: pick up by itself."""
         super().__init__(folder, f"baresip-{username}-{secrets.token_hex(3)}")
         self._namespace = namespace
         self._home = self.log.with_suffix("")
         self._tone_hz = tone_hz
         self._has_video = has_video
         self._is_encrypting = bool(media_encryption)
+        self._certificate = certificate
         self.sip_port = 20_000 + 4 * secrets.randbelow(2_500)
         self._control_port = self.sip_port + 2  # the next is its TLS
         video = "video_codecs=H264" if has_video else "video_codecs="
@@ -263,6 +265,8 @@ class Baresip(ChildProcess):
             "module_app menu.so",
             "rtp_stats yes",
         ]
+        if self._certificate is not None:
+            lines.append(f"sip_certificate {self._certificate}")
         if self._has_video:
             lines += [
                 "video_source fakevideo,nil",

@@ -20,6 +20,7 @@ from tests.interop.script import (
     from_phone,
     hear,
     invite,
+    of_invite,
     pause,
     perhaps,
     press_5,
@@ -147,12 +148,12 @@ async def test_the_router_s_bye_finds_the_panel_by_the_proxy(
 
 @asynccontextmanager
 async def carried(
-    folder: Path, *phones: Script, transport: str = "udp"
+    folder: Path, *phones: Script, transport: str = "udp", is_believed: bool = True
 ) -> AsyncIterator[tuple[Stage, list[Sipp]]]:
     """Put up the router with Kamailio for its carrier; these phones are registered by one number."""
     authority, secrets = secrets_of(folder)
     own = tls_settings(authority, free_tcp_port(HOST))
-    own["INTERCOM_SIP_TLS_CA"] = str(secrets.ca)
+    own["INTERCOM_SIP_TLS_CA"] = str(secrets.ca if is_believed else Authority(folder).file)
     async with AsyncExitStack() as stack:
         carrier = await stack.enter_async_context(Kamailio.carrier(folder=folder, secrets=secrets))
         up = []
@@ -201,6 +202,20 @@ async def test_a_phone_behind_a_challenging_proxy_rings_holds_and_opens(
     bye = heard.partition("\nBYE sip:phone@")[2]
     assert bye, "the router's BYE went by the proxy to the phone's own Contact"
     assert bye.count("Via: ", 0, bye.index("Call-ID")) == 2
+
+
+async def test_a_carrier_whose_certificate_is_not_believed_hears_of_no_call(
+    tmp_path: Path,
+) -> None:
+    refused = Script("panel", (invite(), perhaps(100, 183), hear(480), of_invite("ACK")))
+    async with carried(tmp_path, PHONE, transport="tls", is_believed=False) as (at, phones):
+        async with at.panel(refused) as panel:
+            await at.content(panel)
+        await at.rests()
+
+    assert "INVITE" not in phones[0].messages()
+    assert "480 Nobody can be reached" in panel.messages()
+    assert "trunk.unreachable" in at.router.log()
 
 
 async def test_of_two_forked_phones_the_answering_one_talks_and_the_other_is_cancelled(

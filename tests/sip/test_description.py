@@ -76,7 +76,7 @@ def test_the_answer_to_a_later_offer_is_read_against_that_offer():
     assert negotiated.audio.remote == ("192.0.2.9", 4444)
     assert negotiated.audio.dtmf_payload_type == 97
     with pytest.raises(RemoteProtocolError):
-        one.read((HEAD + AUDIO).encode())
+        one.read((HEAD + "m=application 0 UDP/BFCP *\r\n" + AUDIO).encode())
 
 
 def test_what_cannot_be_answered_changes_nothing():

@@ -17,6 +17,7 @@ from intercom.sip.events import (
 )
 from tests.loopback import Loopback
 from tests.sip import wire
+from tests.sip.peer import from_caller, prack
 from tests.sip.wire import (
     NEW_OFFER,
     OFFER,
@@ -27,6 +28,7 @@ from tests.sip.wire import (
     header,
     request,
     response,
+    talking,
 )
 
 
@@ -234,6 +236,40 @@ def test_an_answer_after_cancel_is_not_sent():
     rig.endpoint.respond(dialog, rig.now, 200)
 
     assert rig.collect() == []
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_an_offer_that_our_user_never_answers_is_500_after_10_s_and_may_come_again(method):
+    rig = bench()
+    dialog, tag = talking(rig)
+    rig.take(from_caller(method, tag, body=NEW_OFFER))
+    assert isinstance(rig.events[-1], ReinviteReceived)
+
+    assert rig.wait(9.9) == []
+    assert rig.wait(0.2) == ["500"]
+
+    assert rig.endpoint._core.usages[dialog].changes.waiting is None
+    if method == "INVITE":
+        rig.take(from_caller("ACK", tag, branch="z9hG4bKINVITE2"))
+    rig.endpoint.respond(dialog, rig.now, 200, body=OFFER)  # too late
+    assert rig.collect() == []
+    rig.take(from_caller(method, tag, cseq=3, body=NEW_OFFER))
+    rig.endpoint.respond(dialog, rig.now, 200, body=OFFER)
+    assert rig.collect() == ["200"]
+    rig.take(from_caller("ACK", tag, cseq=3, branch="z9hG4bKack3"))
+    assert rig.wait(30.0) == []
+
+
+def test_an_offer_in_a_prack_that_is_never_answered_does_not_hold_the_200_for_ever():
+    rig = bench()
+    rig.take(request("INVITE", body=OFFER, extra="Require: 100rel\r\n"))
+    dialog = rig.events[-1].dialog
+    rig.endpoint.respond(dialog, rig.now, 183, body=OFFER)
+    rig.collect()
+    rig.take(prack(rig.last, body=NEW_OFFER))
+    assert isinstance(rig.events[-1], ReinviteReceived)
+
+    assert rig.wait(10.1)[-1] == "500"
 
 
 def test_a_2xx_to_a_reinvite_that_was_refused_before_changes_nothing():

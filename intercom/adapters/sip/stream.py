@@ -185,9 +185,14 @@ class StreamTable:
         return len(self._by_address)
 
     def peer_name(self, address: Address) -> str | None:
-        """Say what the certificate of a connection's peer says that it is, if one was demanded."""
+        """Say what the certificate of who came to us says that it is, if one was demanded.
+
+        Whom we connect to proves its name to other authorities than ours, and as a carrier.
+        """
         connection = self._by_address.get(address)
-        return connection.peer_name if connection is not None else None
+        if connection is None or connection.is_ours:
+            return None
+        return connection.peer_name
 
     def send(self, data: bytes, destination: Address) -> bool:
         """Send by the destination's connection or by a new one; tell whether there is hope."""

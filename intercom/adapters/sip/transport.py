@@ -136,7 +136,7 @@ class SipTransport:
         return self._loop.time()
 
     def peer_name(self, address: Address) -> str | None:
-        """Say what the certificate of who is connected from there proves; None: nothing at all."""
+        """Say what the certificate of who came to us from there proves; None: nothing at all."""
         return self.streams.peer_name(address) if self.streams is not None else None
 
     def follow(
