@@ -16,6 +16,7 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 START_S = 0.5
 END_S = 5.0
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+_UNANSWERED = ("FailedMaxUDPRetrans", "FailedTimeoutOnRecv")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -27,6 +28,8 @@ class Count:
     failed: int
     refused: int
     """By 503 with Retry-After; among the good."""
+    unanswered: int
+    """Among the failed; the others were refused, but not by 503."""
     retransmissions: int
     set_up_ms: float
     """Mean from the INVITE with credentials to its 200."""
@@ -107,6 +110,7 @@ class Caller:
             good=int(last["SuccessfulCall(C)"]),
             failed=int(last["FailedCall(C)"]),
             refused=refused,
+            unanswered=sum(int(last[f"{name}(C)"]) for name in _UNANSWERED),
             retransmissions=int(last["Retransmissions(C)"]),
             set_up_ms=_ms(last.get("ResponseTime1(C)") or "00:00:00:000000"),
             calls_a_second=float(last["CallRate(C)"]),

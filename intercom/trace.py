@@ -132,6 +132,10 @@ class Trace:
             for call in self._calls.values()
         ]
 
+    def find(self, call_id: str) -> TracedCall | None:
+        """Give one call as it is now, to be read at once."""
+        return self._calls.get(call_id)
+
     def forget_old(self, now: float) -> None:
         """Drop what is older than 15 minutes; to be called every minute, also when nothing rings."""
         while self._calls:

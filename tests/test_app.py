@@ -178,3 +178,11 @@ async def test_a_port_that_is_taken_ends_the_start_with_its_words(tmp_path):
                 pass
 
         assert caught.group_contains(ConfigError, match="SIP cannot listen")
+
+
+async def test_the_status_says_once_that_all_is_ready_and_where(tmp_path):
+    async with stranger() as carrier, service_with(carrier.address, tmp_path) as service:
+        ready = service.status()["ready"]
+
+        assert ready.startswith(f"SIP udp+tcp {HOST}:{service.settings.sip_port}, app http://")
+        assert service.ready_line == f"Open Intercom is ready: {ready}"

@@ -38,6 +38,7 @@ GIVE_ADDRESS = (
     " set INTERCOM_PUBLIC_ADDRESS to the address at which they reach it"
 )
 USE_RELOAD = "`intercom reload` says what is wrong; the certificates of before stay in use"
+READY = "Open Intercom is ready: "
 STOP_GRACE_S = 0.5
 """How long BYEs and closing frames may take to leave when the service stops."""
 
@@ -68,7 +69,7 @@ class Service:
         scheme = "https" if settings.has_tls else "http"
         advertised = bracketed(advertised_address(settings))
         return (
-            f"Open Intercom is ready: {sip_line(settings)}, "
+            f"{READY}{sip_line(settings)}, "
             f"app {scheme}://{advertised}:{settings.http_port}/, "
             f"RTP {settings.rtp_port_first}-{settings.rtp_port_last}, "
             f"WebRTC {settings.webrtc_port}, "
@@ -88,7 +89,7 @@ class Service:
             "sip_phones_online": self._registered.count,
             "locked_sources": self._sip.endpoint.locked_sources(self._sip.now)
             + self.panel_link.locked_count(),
-            "ready": self.ready_line,
+            "ready": self.ready_line.removeprefix(READY),
         }
 
     async def reload(self, file: Path | None = None) -> BuildingChange:

@@ -30,7 +30,7 @@ from intercom.sip.repeater import Repeater
 from intercom.sip.session import Due
 
 REQUESTS_A_SECOND = 30.0
-"""Of the peer in one dialog: ten keys, and as much again. Each takes a transaction for 32 s, of a table
+"""Of the peer in one dialog: ten keys, and twice as much besides. Each takes a transaction for 32 s, of a table
 that all share: a panel gone mad must not fill it."""
 RETRY_AFTER_S = 1
 

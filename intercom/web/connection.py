@@ -11,7 +11,9 @@ from aiohttp import WSMsgType, web
 from intercom.routing.ids import DeviceId
 from intercom.web.frames import MAX_FRAME_BYTES, FrameError, parse
 
-HEARTBEAT_S = 8.0  # a ping each 8 s, its pong within 4 s: a dead app is known after 12 s
+HEARTBEAT_S = 6.0  # a ping each 6 s, its pong within 3 s: a dead app is known after 10 s
+WHOLE_FRAME_S = 9.5
+"""A whole frame, at least a pong, comes within this time: who dribbles bytes is asked no ping."""
 CLOSE_TIMEOUT_S = 2.0
 SEND_TIMEOUT_S = 5.0
 SLOWEST_BYTES_A_SECOND = 20_000
@@ -40,6 +42,7 @@ class Connection:
         self.response = web.WebSocketResponse(
             heartbeat=HEARTBEAT_S,
             timeout=CLOSE_TIMEOUT_S,
+            receive_timeout=WHOLE_FRAME_S,
             max_msg_size=MAX_FRAME_BYTES,
             compress=False,
         )
@@ -53,9 +56,11 @@ class Connection:
         self._budget_at = 0.0
         self._malformed = 0
         self._is_sending = False
+        self._transport: asyncio.Transport | None = None
 
     async def open(self, request: web.Request) -> None:
         """Shake hands."""
+        self._transport = request.transport
         await self.response.prepare(request)
 
     def send(self, message: Mapping[str, object]) -> bool:
@@ -82,7 +87,10 @@ class Connection:
         """Read and write until either side ends it."""
         async with asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(self._write())
-            await self._read()
+            try:
+                await self._read()
+            except TimeoutError:
+                self._give_up()
             self.close(Close.NORMAL)
             if self.response.closed:
                 writer.cancel()
@@ -110,6 +118,11 @@ class Connection:
         except (ConnectionError, TimeoutError):
             self.close(Close.TOO_SLOW)
         await self.response.close(code=int(self._closing or Close.NORMAL))
+
+    def _give_up(self) -> None:
+        self.close(Close.TOO_SLOW)
+        if self._transport is not None:
+            self._transport.abort()  # it would not read a farewell in time either
 
     def _take(self, text: str) -> None:
         try:

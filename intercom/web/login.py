@@ -18,7 +18,7 @@ from intercom.web.sessions import IDLE_LIFETIME_S, Login, LoginTable
 log = structlog.get_logger()
 
 MAX_NAME_CHARACTERS = 128
-BODY_TIMEOUT_S = 10.0  # a client at a byte a second is closed
+BODY_TIMEOUT_S = 4.0  # a client at a byte a second is closed, within 10 s with its headers
 SAME_ANSWER = "Wrong user name or password"
 
 

@@ -3,6 +3,7 @@
 `make_app` returns a plain aiohttp application; other rooms add their routes to it before `serving`.
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,6 +23,11 @@ from intercom.web.signaling import AppHub, SignalingPage
 STATIC = Path(__file__).parent / "static"
 MAX_BODY_BYTES = 64 * 1024
 SHUTDOWN_TIMEOUT_S = 3.0
+HAND_SHAKE_S = 5.0
+HEADERS_S = 5.0
+"""So long a request's headers may take, and so long a connection may wait for its next request."""
+REST_OF_BODY_S = 1.0
+"""So long we read on what we answered without waiting for all of it."""
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -109,15 +115,52 @@ async def serving(
 ) -> AsyncIterator[int]:
     """Serve until the context ends; yields the port, which matters when 0 was asked for.
 
-    There is no access log: it would say who was at home when (requirement A12).
+    There is no access log: it would say who was at home when (requirement A12). A client that
+    dribbles its hand-shake, its headers or its body is closed within 10 s.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+        keepalive_timeout=HEADERS_S,
+        lingering_time=REST_OF_BODY_S,
+    )
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, ssl_context=tls).start()
-        yield int(runner.addresses[0][1])
+        site = _Site(runner, host, port, tls)
+        await site.start()
+        yield site.port
     finally:
         await runner.cleanup()
+
+
+class _Site(web.BaseSite):
+    """A port whose TLS hand-shakes are over in time; aiohttp's own waits a minute for each."""
+
+    def __init__(
+        self, runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None
+    ) -> None:
+        super().__init__(runner, ssl_context=tls)
+        self._host = host
+        self.port = port
+
+    @property
+    def name(self) -> str:
+        return f"{'https' if self._ssl_context else 'http'}://{self._host}:{self.port}"
+
+    async def start(self) -> None:
+        await super().start()
+        factory = self._runner.server
+        if factory is None:
+            raise RuntimeError("The runner was not set up")
+        self._server = server = await asyncio.get_running_loop().create_server(
+            factory,
+            self._host,
+            self.port,
+            ssl=self._ssl_context,
+            ssl_handshake_timeout=HAND_SHAKE_S if self._ssl_context else None,
+        )
+        self.port = int(server.sockets[0].getsockname()[1])
 
 
 def _probe(is_well: Callable[[], bool]) -> Handler:

@@ -9,9 +9,12 @@ import pytest
 
 from intercom.adapters.sip.stream import StreamLimits
 from intercom.adapters.sip.tls import TlsFiles
+from intercom.app.sip_trace import SipTrace
 from intercom.ports import RelayOutcome
 from intercom.routing.directory import CodeWay
 from intercom.sip.address import Address
+from intercom.sip.capture import Capture
+from intercom.trace import Trace
 from tests.adapters.sip_rig import HOST, stranger, until
 from tests.adapters.stream_rig import Authority, client_of, listening_router, request
 from tests.adapters.test_panel_codes import panel_in_a_call, pulse
@@ -100,3 +103,25 @@ async def test_who_says_by_tls_that_nothing_follows_still_gets_its_answers(tmp_p
         await until(lambda: transport.streams.size == 0)
 
     assert faults == []
+
+
+async def test_a_look_at_the_calls_lets_others_work_however_many_strangers_tried() -> None:
+    loop = asyncio.get_running_loop()
+    capture, stranger_at = Capture(), Address("198.51.100.7", 5060)
+    for number in range(1_000):
+        invite = request("INVITE", number=number)
+        for data in (invite, invite.replace(invite.split(b"\r\n")[0], b"SIP/2.0 401 Who", 1)):
+            capture.note(loop.time(), data is not invite, data, stranger_at, False)
+    shown = SipTrace(capture, Trace(loop.time), lambda _: Address("192.0.2.1", 5060))
+    turns = 0
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(count)
+
+    loop.call_soon(count)
+    listed = await shown.calls(shows_numbers=False)
+
+    assert len(listed["calls"]) == 1_000
+    assert turns > 1_000 / 20

@@ -17,7 +17,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.interop.house import BUTTON, HOST, NUMBER, PANEL, PANEL_PASSWORD, Door, House, Router
-from tests.interop.machine import POLL_S, free_tcp_port
+from tests.interop.machine import CALL_S, POLL_S, free_tcp_port
 from tests.interop.script import Script
 from tests.interop.strangers import Sipp
 
@@ -96,12 +96,19 @@ async def stage(
     is_tcp: bool = False,
     by_address: bool = True,
     calls: int = 1,
+    limit_s: float = CALL_S,
 ) -> AsyncIterator[Stage]:
     """Put up the router; its trunks are these phones, in this order. The panel has an address or a password."""
     async with AsyncExitStack() as stack:
         up = [
             await stack.enter_async_context(
-                Sipp(written(phone, folder), folder=folder, is_tcp=is_tcp, calls=calls)
+                Sipp(
+                    written(phone, folder),
+                    folder=folder,
+                    is_tcp=is_tcp,
+                    calls=calls,
+                    limit_s=limit_s,
+                )
             )
             for phone in phones
         ]

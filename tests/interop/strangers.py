@@ -61,6 +61,7 @@ class Sipp(ChildProcess):
         password: str = "",
         media_port: int = 0,
         is_tcp: bool = False,
+        limit_s: float = CALL_S,
         more: tuple[str, ...] = (),
         **keys: str,
     ) -> None:
@@ -84,7 +85,7 @@ class Sipp(ChildProcess):
             *("-sf", str(scenario_file)),
             *("-i", host, "-p", str(self.port), "-mi", host),
             *("-mp", str(media_port or free_port(host)), "-m", str(calls), "-nostdin"),
-            *("-timeout", f"{CALL_S:.0f}s", "-timeout_error", "-recv_timeout", "20000"),
+            *("-timeout", f"{limit_s:.0f}s", "-timeout_error", "-recv_timeout", "20000"),
             *("-trace_err", "-error_file", str(self._errors)),
             *("-trace_msg", "-message_file", str(self._messages)),
             *("-key", "caller", caller),

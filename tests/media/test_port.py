@@ -121,6 +121,41 @@ async def test_a_port_closed_by_one_packet_hands_on_none_of_the_others():
     rtcp.close()
 
 
+async def test_a_port_closed_by_the_packet_of_another_hands_on_nothing():
+    rtp, rtcp = PortPool(HOST).open_pair()
+    heard = []
+
+    def close_both(packet, source, now):
+        heard.append(bytes(packet))
+        rtp.close()
+        rtcp.close()
+
+    rtp.listen(close_both)
+    rtcp.listen(close_both)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"one", (HOST, rtp.port))
+        sender.sendto(b"other", (HOST, rtcp.port))
+        await delivered()
+
+    assert len(heard) == 1
+
+
+async def test_a_pool_whose_ports_were_all_closed_hears_those_that_come_after():
+    pool = PortPool(HOST)
+    for port in pool.open_pair():
+        port.close()
+    rtp, rtcp = pool.open_pair()
+    heard = []
+    rtp.listen(lambda packet, source, now: heard.append(bytes(packet)))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"hello", (HOST, rtp.port))
+        await delivered()
+
+    assert heard == [b"hello"]
+    rtp.close()
+    rtcp.close()
+
+
 async def test_spare_pairs_are_bound_ahead_and_replaced_as_they_are_taken(monkeypatch):
     monkeypatch.setattr(ports, "REFILL_S", 0.001)
     pool = PortPool(HOST)

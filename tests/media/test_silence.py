@@ -10,6 +10,8 @@ from intercom.media.bridge import Bridge
 from intercom.media.leg import Media
 from intercom.media.silence import CHECK_S, SILENCE_LIMIT_S
 from tests.media.peers import DTMF, ManualClock, Peer, RecordingLeg, delivered
+from tests.media.test_webrtc import connected
+from tests.media.webrtc_apps import BareApp, Door
 
 REPORT = memoryview(rtcp.build_receiver_report(rtcp.ReceiverReport(1)))
 
@@ -171,6 +173,35 @@ async def test_on_real_sockets_and_real_time_only_the_silent_leg_is_named():
     bridge.close()
     panel.close()
     phone.close()
+
+
+async def test_an_app_whose_sound_stopped_is_named_30_s_after_its_last_packet():
+    clock, silent, talked_s = ManualClock(), [], 20.0
+    clock.now = asyncio.get_running_loop().time() - talked_s  # its packets bear the loop's time
+    bridge = Bridge(on_digit=lambda *_: None, clock=clock, call_at=clock.call_at)
+    bridge.on_silence = silent.append
+    panel = QuietLeg("panel", clock)
+    bridge.attach_panel(panel)
+
+    def run(seconds):
+        for number in range(seconds):
+            clock.advance(1.0)
+            if panel.on_rtp is not None:
+                packet = rtp.build_header(8, number, 0, 1) + bytes(160)
+                panel.on_rtp(panel, Media.AUDIO, memoryview(packet), clock())
+
+    async with Door() as door, BareApp(door.leg.offer()) as app:
+        await connected(door, app)
+        bridge.attach(door.leg, hears_visitor=False, is_phone=False)
+        bridge.connect(door.leg.leg_id)
+        app.send(app.protect(bytes(rtp.build_header(8, 1, 160, 7) + bytes(160))))
+        await door.has_read()
+        run(int(talked_s + SILENCE_LIMIT_S) - 1)
+        assert silent == []
+        run(3)
+
+        assert silent == [door.leg.leg_id]
+    bridge.close()
 
 
 async def test_a_leg_on_hold_does_not_expect_sound():

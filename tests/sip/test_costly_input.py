@@ -1,6 +1,6 @@
 """What a stranger may send costs little, however it is written: nothing backtracks, nothing is read twice.
 
-The bounds are ten times what was measured on a slow machine, and a hundredth of what the faults cost.
+The bounds are some ten times what was measured, and still below what each fault cost.
 """
 
 from collections.abc import Callable

@@ -37,6 +37,8 @@ log = structlog.get_logger()
 AT_ONCE = 10
 """More callers than that at once are turned away: 486."""
 LIMIT_S = 15.0
+ACK_LIMIT_S = 4.0
+"""For the ACK to our 200, which a carrier sends at once: a forged address never sends one."""
 BEFORE_WORDS_S = 0.5
 """A telephone network opens its way for sound a moment after the answer."""
 LAWS = (Law.PCMA, Law.PCMU)
@@ -123,7 +125,7 @@ class InboundCalls:
         words = Announcement(media, pcm, limit_s=LIMIT_S)
         caller = _Caller(event.dialog, event.source.host, media, description, negotiated, words)
         loop = asyncio.get_running_loop()
-        caller.limit = loop.call_later(LIMIT_S, self._hang_up, caller)
+        caller.limit = loop.call_later(ACK_LIMIT_S, self._hang_up, caller)
         self._callers[event.dialog] = caller
         self._transport.follow(
             event.dialog,
@@ -147,6 +149,9 @@ class InboundCalls:
     def _confirmed(self, caller: _Caller, body: bytes) -> None:
         if caller.media.is_ready:
             return
+        if caller.limit is not None:
+            caller.limit.cancel()
+        caller.limit = asyncio.get_running_loop().call_later(LIMIT_S, self._hang_up, caller)
         try:
             agreed = caller.negotiated or caller.description.read(body)
         except RemoteProtocolError:

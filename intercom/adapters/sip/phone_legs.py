@@ -67,7 +67,7 @@ class _PhoneLeg:
     """The ways to try if those before are down."""
     silence_s: float
     """How long each of them but the last may say nothing at all."""
-    description: Description
+    description: Description = field(init=False)
     """What is offered over the way that is tried now."""
     way: Way | None = None
     media_host: str = ""
@@ -135,8 +135,7 @@ class SipPhoneLegs:
             self._post(leg_id, ev.LegFailed(leg_id, LegFailure.UNREACHABLE))
             return
         silence_s = SILENCE_S / max(len(destinations) - 1, 1)
-        description = self._describe(place.host, call, media, Srtp.OFF)
-        leg = _PhoneLeg(leg_id, call, media, destinations, silence_s, description)
+        leg = _PhoneLeg(leg_id, call, media, destinations, silence_s)
         leg.media_host = place.host
         self._legs[leg_id] = leg
         self._surely_invite(leg)
