@@ -130,6 +130,22 @@ async def test_an_event_wakes_the_call_and_its_deadline_ends_it():
         assert rig.world.panels.ended == {LEG: EndReason.NOBODY_ANSWERED}
 
 
+async def test_a_wake_up_that_comes_for_nothing_leaves_the_deadline_standing():
+    async with open_call(call_s=0.1) as rig:
+        rig.begin()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(rig.active.run())
+            await settled()
+            rig.active.put(ev.TimePassed())  # one that comes for nothing
+            await settled()
+            assert not rig.active.is_closed
+            async with asyncio.timeout(1.0):
+                await asyncio.wait([running])
+
+        assert rig.active.is_closed
+        assert rig.active._alarm is None
+
+
 async def test_the_screen_is_told_of_the_end_once():
     async with open_call() as rig:
         rig.begin()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from intercom.building.check_accounts import check_accounts, check_password
 from intercom.building.check_trunks import check_number, check_reach, check_trunks, home_region
@@ -116,13 +117,24 @@ def _check_panels(tables: Tables, secrets: Secrets, faults: Faults) -> None:
         if path not in secrets and not is_known:
             faults.add(
                 path,
-                "nothing proves who it is: give password_file, allowed_addresses or certificate_name",
+                "nothing proves who it is: give password_env, allowed_addresses or certificate_name",
             )
         if panel.profile.registers is False and not is_known:
             faults.warn(path, "does not log in: it can only ring from one of its allowed_addresses")
+        _doubt_public_addresses(panel, path, faults)
         check_snapshot(panel, path, secrets, faults)
         password = secrets.get(path)
         check_password(path, password, faults)
+
+
+def _doubt_public_addresses(panel: PanelTable, path: Path, faults: Faults) -> None:
+    for address in panel.allowed_addresses:
+        if ip_address(address).is_global:
+            faults.warn(
+                (*path, "allowed_addresses"),
+                f"{address} is a public address: whoever forges it by UDP can press this panel's"
+                " buttons; give a password or certificate_name instead, or let it come by a VPN",
+            )
 
 
 def _check_certificate_names(tables: Tables, faults: Faults) -> None:

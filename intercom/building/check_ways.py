@@ -84,7 +84,7 @@ def _check_make_relay(relay: MakeRelayTable, path: Path, secrets: Secrets, fault
         faults.add((*path, "relay"), f"{relay.driver} opens one door by HTTP: leave relay out")
     has_code = (*path, "code") in secrets
     if make.needs_code and not has_code:
-        faults.add(path, "needs the door code of its web page (remote PIN): give code_file")
+        faults.add(path, "needs the door code of its web page (remote PIN): give code_env")
     if has_code and make.opens.default_code is None and not make.needs_code:
         faults.add(path, f"{relay.driver} takes no door code by HTTP: leave code out")
 
@@ -93,7 +93,7 @@ def _check_code(path: Path, secrets: Secrets, faults: Faults) -> None:
     code_path = (*path, "code")
     code = secrets.get(code_path)
     if code_path not in secrets:
-        faults.add(path, "needs the panel's door code: give code_file")
+        faults.add(path, "needs the panel's door code: give code_env")
     elif code and not _KEYS.fullmatch(code):
         faults.add(path, "its code is wrong: give up to 16 of the keys 0-9, *, # and A-D")
 
@@ -104,6 +104,6 @@ def _check_login(path: Path, login: _Login, secrets: Secrets, faults: Faults) ->
             faults.add(path, 'has a user and no use for it: give authentication = "digest"')
         return
     if not login.username or path not in secrets:
-        faults.add(path, f"{login.authentication} needs username and password_file")
+        faults.add(path, f"{login.authentication} needs username and password_env")
     if login.scheme == "http" and login.authentication in _SECRET_IN_CLEAR:
         faults.warn(path, "sends its password in the clear: use https or digest")

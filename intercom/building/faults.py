@@ -1,6 +1,7 @@
 """Everything that is wrong with a building file, said at once: file, line, place, what to do."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path as FilePath
 from typing import Any
@@ -15,10 +16,14 @@ from intercom.errors import ConfigError
 
 _MAPPINGS = {"buttons": "button"}
 """Tables whose keys are names of things, and what one such thing is called."""
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""They let a name look like another one, and so would what quotes it (Unicode UAX 9 §2)."""
 _TAGS = frozenset(
     {"panel-link", "panel-code", "http", "2n", "akuvox", "grandstream", "doorbird", "fanvil"}
 )
 """Pydantic puts the relay's driver into the place of an error."""
+_KEY = "[key]"
+"""Pydantic's place of a key that is wrong itself."""
 
 
 class Faults:
@@ -74,6 +79,8 @@ class Faults:
         kind = ""
         for part in path:
             value = _inside(value, part)
+            if part == _KEY or (isinstance(part, int) and isinstance(value, str)):
+                continue  # the list is named before, the text itself after
             if isinstance(part, int):
                 yield f'{kind} "{name_of(value)}"' if name_of(value) else f"{kind} no. {part + 1}"
             elif kind in _MAPPINGS.values():
@@ -99,7 +106,7 @@ def name_of(item: object) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest the nearest known word, or list the few there are."""
-    names = sorted(known)
+    names = sorted(set(known))
     close = difflib.get_close_matches(word, names, n=1)
     if close:
         return f'; did you mean "{close[0]}"?'
@@ -134,7 +141,12 @@ def _explain(shape: type[Table], inner: Path, details: ErrorDetails) -> str:
 def _explain_value(inner: Path, given: object, description: str) -> str:
     if SECRETS.intersection(map(str, inner)) or _has_tables(given):
         return f"is wrong: give {description}"
+    turning = _TURNING.search(given) if isinstance(given, str) else None
+    if turning is not None:
+        mark = f"U+{ord(turning[0]):04X}"
+        return f"holds {mark}, which turns the direction of writing: leave it out"
     shown = f'"{given}"' if isinstance(given, str) else str(given)
+    shown = shown.lower() if isinstance(given, bool) else shown
     return f"{shown} is wrong: give {description}"
 
 

@@ -30,6 +30,9 @@ from intercom.routing.directory import Directory
 from intercom.routing.numbers import DialPolicy
 
 _MAX_FILE_BYTES = 4_000_000
+_TOML_HINT = 'texts stand in "quotes", and tables that come more than once in [[double brackets]]'
+_INNER = {"sip_account": "resident", "relay": "door", "profile": "panel", "buttons": "panel"}
+"""Tables that stand in others."""
 _T = TypeVar("_T", bound=Table)
 
 
@@ -56,7 +59,7 @@ def load_building(
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        msg = f"{file}: this is not TOML: {error}"
+        msg = f"{file}: this is not TOML: {error}; {_TOML_HINT}"
         raise ConfigError(msg) from error
     faults = Faults(file, raw, LineIndex(text))
     tables = _parse(raw, faults)
@@ -91,6 +94,8 @@ def _parse(raw: Mapping[str, Any], faults: Faults) -> Tables:
     for kind in raw:
         if kind not in LISTS and kind != "property":
             known = did_you_mean(kind, ["property", *LISTS])
+            if kind in _INNER:
+                known = f": it belongs into a {_INNER[kind]}, as examples/building.toml shows"
             faults.add((kind,), f"no such table{known}")
     names = {
         kind: [name_of(item) for item in _items(raw, kind) if isinstance(item, dict)]

@@ -17,6 +17,8 @@ from intercom.building.tables import (
     WithPassword,
 )
 
+SECRET_PREFIX = "INTERCOM_SECRET_"
+"""Of the variables that stand in a settings file and are no settings."""
 _MAX_SECRET_BYTES = 4096
 
 
@@ -69,9 +71,15 @@ def _look_up(table: Table, what: str, path: Path, faults: Faults, places: _Place
         return _from_file(places.folder / in_file, path, faults, what)
     secret = places.environment.get(in_environment)
     if not secret:
-        fault = f"the environment has no {in_environment}: set it, or use {what}_file"
+        fault = f"the environment has no {in_environment}: {_where_to_set(in_environment)}"
         faults.add((*path, f"{what}_env"), fault)
     return secret
+
+
+def _where_to_set(variable: str) -> str:
+    if not variable.startswith(SECRET_PREFIX):
+        return f"in a settings file the names of secrets begin with {SECRET_PREFIX}"
+    return "set it, and restart a service that runs already"
 
 
 def _tables_with_password(tables: Tables) -> Iterator[tuple[Path, WithPassword]]:
@@ -106,8 +114,12 @@ def _from_file(file: FilePath, path: Path, faults: Faults, what: str) -> str | N
         with file.open("rb") as opened:
             first_line = opened.read(_MAX_SECRET_BYTES).partition(b"\n")[0]
         secret = first_line.decode("utf-8").strip()
+    except PermissionError:
+        faults.add(place, f"{file} may not be read by this user: give the service's group the file")
+        return None
     except (OSError, UnicodeDecodeError) as error:
-        faults.add(place, f"{file} cannot be read ({error}): write the {what} into it")
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        faults.add(place, f"{file} cannot be read ({why}): write the {what} into it")
         return None
     if not secret:
         faults.add(place, f"{file} is empty: write the {what} into its first line")

@@ -32,7 +32,10 @@ def _check_number(value: str) -> str:
 
 
 def _check_address(value: str) -> str:
-    return str(ip_address(value))
+    address = ip_address(value)
+    if address.is_unspecified or address.is_multicast:  # nobody calls from there
+        raise ValueError
+    return str(address)
 
 
 def _check_network(value: str) -> str:
@@ -58,7 +61,7 @@ def _check_hash(value: str) -> str:
 
 
 Id = Annotated[str, Field(pattern=_ID)]
-Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]{1,64}$")]
 Number = Annotated[str, AfterValidator(_check_number)]
 AnyNumber = Annotated[str, Field(pattern=r"^[+0-9][0-9 ()./-]{1,30}$")]
 """As people write it; `check` reads it, for only there the country is known."""
@@ -145,7 +148,7 @@ class MakeRelayTable(WithPassword, WithCode):
         '"2n", "akuvox", "grandstream", "doorbird" or "fanvil"'
     )
     host: Annotated[str, Field(pattern=_HOST_PORT)] = _row(
-        "the panel's own address or address:port, such as 192.0.2.9"
+        "the panel's own address or address:port, such as 192.0.2.9 or [2001:db8::9], without http://"
     )
     scheme: Literal["https", "http"] = _row('"https" or "http"', "https")
     relay: int = _row("the relay's number, counted from 1", 1, ge=1, le=8)
@@ -191,7 +194,7 @@ class PictureTable(WithPassword):
     """Where a panel gives its picture as a JPEG; `url`, or `host` with the path of its make."""
 
     host: Annotated[str, Field(pattern=_HOST_PORT)] | None = _row(
-        "the panel's own address or address:port, such as 192.0.2.9", None
+        "the panel's own address or address:port, such as 192.0.2.9 or [2001:db8::9], without http://", None
     )
     scheme: Literal["https", "http"] = _row('"https" or "http"', "https")
     url: Annotated[str, AfterValidator(_check_url)] | None = _row(
@@ -213,7 +216,7 @@ class PanelTable(WithPassword):
         "generic",
     )
     allowed_addresses: list[Address] = _row(
-        'IP addresses such as ["192.0.2.20"] from which it may call without a password', []
+        'single IP addresses such as ["192.0.2.20"] from which it may call without a password', []
     )
     certificate_name: Annotated[str, Field(pattern=_CERTIFICATE_NAME)] | None = _row(
         "the name in the panel's TLS certificate, such as panel-main.example, with which it needs no"
@@ -221,7 +224,8 @@ class PanelTable(WithPassword):
         None,
     )
     buttons: dict[Annotated[str, Field(pattern=_USER)], Id] = _row(
-        'what the panel calls and the doorbell behind it, such as { "1" = "hansen" }',
+        'what the panel calls (the part before the @) and the doorbell behind it, such as'
+        ' { "1" = "hansen" }',
         min_length=1,
     )
     profile: ProfileTable = _row('such as { early = "answer", ring_limit_s = 60 }', ProfileTable())
@@ -258,7 +262,9 @@ class ResidentTable(Table):
     )
     number: AnyNumber | None = _row("a telephone number such as +4790012345 or 900 12 345", None)
     sip_phones: list[Annotated[str, Field(pattern=_SIP_URI)]] = _row(
-        'addresses of SIP phones such as ["sip:desk@192.0.2.7:5060"]', [], max_length=5
+        'addresses of SIP phones such as ["sip:desk@192.0.2.7:5060"], IPv6 in brackets',
+        [],
+        max_length=5,
     )
     sip_account: list[SipAccountTable] = _row(
         "at most 5 log-ins for SIP phones, each a [[resident.sip_account]] with username and"
@@ -272,6 +278,7 @@ class TrunkTable(WithPassword):
     id: Id = _row("a short name of letters, digits, dots, dashes")
     address: Annotated[str, Field(pattern=_HOST_PORT)] = _row(
         "the carrier's host or host:port, such as sip.example.net (then DNS tells the ports)"
+        " or [2001:db8::1]:5060, without sip:"
     )
     carrier: Literal["generic", "twilio", "telnyx", "register"] = _row(
         '"generic", "twilio", "telnyx", or "register" for one that we log in to', "generic"
@@ -295,7 +302,8 @@ class TrunkTable(WithPassword):
     )
     srtp: Literal["off", "optional", "required"] = _row('"off", "optional" or "required"', "off")
     media_networks: list[Network] = _row(
-        'networks that its sound may come from, such as ["192.0.2.0/24"]', []
+        'networks that its sound may come from, by their first address, such as ["192.0.2.0/24"]',
+        [],
     )
     signalling_networks: list[Network] = _row(
         'networks from which it calls our number, besides its address, such as ["192.0.2.0/30"]',

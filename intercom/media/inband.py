@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from intercom.media import inband_fit, inband_tone
 from intercom.media.inband_fit import KEYS
-from intercom.media.inband_tone import LEAST_HOPS, Gap
+from intercom.media.inband_tone import LEAST_HOPS, Gap, Underneath
 
 SAMPLE_RATE_HZ = 8000
 HOP_S = 1 / inband_fit.HOPS_A_SECOND
@@ -25,11 +25,12 @@ _STORE_HOPS = 256
 _PIECE_HOPS = 20
 """What is looked at in one go: one matrix product for many hops is cheap, one of a second is late."""
 _TRACE_HOPS = 20
-_GATE_SHARE = 0.5
-_PASSES = 3
-"""So many times the gate must name the same key before it is looked at closely."""
-_FORGET_HOPS = 12
+_ALERT_HOPS = 11
+"""The tone's rest may come after a lost packet."""
 _LEAST_POWER = inband_tone.amplitude_of(-38.0) ** 2 / 2
+_BEFORE_HOPS = 10
+_DIAL_KEPT_HOPS = 100
+"""A lost packet just before a key hides the dial tone underneath, but it was there."""
 _ECHO_HOPS = 60
 _ECHO_SHARE = 0.4
 """The same key again within 0.3 s and 8 dB weaker is the echo of the first."""
@@ -53,6 +54,7 @@ class _Press:
     """In hops since the first sample."""
     plateau: tuple[float, float]
     end: float
+    hz: tuple[float, ...]
     is_told: bool = False
     gap: Gap = field(default_factory=Gap)
 
@@ -84,10 +86,11 @@ class InBandDetector:
         self._since = 0
         """The hop from which on a new press may begin."""
         self._key = -1
-        self._passes = 0
-        self._passed_at = 0
+        self._alert_until = -1
         self._press: _Press | None = None
         self._last: dict[int, _Press] = {}
+        self._dial: list[Underneath] = []
+        self._dial_at = -_DIAL_KEPT_HOPS - 1
         self._ended: list[DetectedDigit] = []
 
     def feed(self, block: bytes, *, is_lost: bool = False) -> list[DetectedDigit]:
@@ -136,28 +139,24 @@ class InBandDetector:
         if first == last:
             return []
         self._done = last
-        reach = inband_fit.WINDOW_HOPS - 1
-        is_tone, keys = inband_fit.gate(
-            self._windows[first - reach : last - reach], self._table, _LEAST_POWER, _GATE_SHARE
-        )
-        if not keys and self._press is None:
-            return []
         told: list[DetectedDigit] = []
         for n in range(first, last):
             if self._press is not None:
                 told += self._follow(self._press, n)
-            elif keys and is_tone[n - first] and self._is_due(keys[n - first], n):
-                told += self._examine(keys[n - first], n)
+                continue
+            at = self._base + n + 1
+            if not at % inband_fit.WINDOW_HOPS:
+                self._listen(n)
+            if at <= self._alert_until:
+                told += self._examine(self._key, n)
         return told
 
-    def _is_due(self, key: int, n: int) -> bool:
-        """Count how often the gate named the same key of late."""
-        at = self._base + n
-        if key != self._key or at - self._passed_at > _FORGET_HOPS:
-            self._key, self._passes = key, 0
-        self._passed_at = at
-        self._passes += 1
-        return self._passes >= _PASSES
+    def _listen(self, n: int) -> None:
+        """Look closely for a while where a window sounds like a key: of 40 ms one is full of it."""
+        window = self._windows[n + 1 - inband_fit.WINDOW_HOPS]
+        key = inband_fit.gate(window, self._table, _LEAST_POWER)
+        if key is not None:
+            self._key, self._alert_until = key, self._base + n + 1 + _ALERT_HOPS
 
     def _examine(self, key: int, n: int) -> list[DetectedDigit]:
         begin = max(n + 1 - _TRACE_HOPS, self._since - self._base, 0)
@@ -168,16 +167,35 @@ class InBandDetector:
         run = inband_tone.trace(tones, is_blank, is_lost)
         if run is None or run.hops < LEAST_HOPS:
             return []
-        onset = n - math.ceil(run.start)
-        before = self._hops[max(onset - 5, 0) : max(onset, 0)]
-        found = inband_tone.judge(hops, before, tones, run, self._table, key)
-        if found is None:
-            return []
         if self._is_echo(key, run):
             return []
+        under = self._underneath(key, n, run)
+        found = inband_tone.judge(hops, tones, run, key, self._table, under)
+        if found is None:
+            return []
         now = self._base + n + 1.0
-        self._press = _Press(key, now - run.start, run.plateau, now)
+        hz = tuple(
+            nominal * (1 + off)
+            for nominal, off in zip(inband_fit.frequencies(key), found.offsets, strict=True)
+        )
+        self._press = _Press(key, now - run.start, run.plateau, now, hz)
         return self._tell(self._press)
+
+    def _underneath(self, key: int, n: int, run: inband_tone.Run) -> list[Underneath]:
+        """List what may sound together with a key: a dial tone, the echo of another key."""
+        onset = n - math.ceil(run.start)
+        before = self._hops[max(onset - _BEFORE_HOPS, 0) : max(onset, 0)]
+        under = inband_tone.dial_tones(before, self._table)
+        if under:
+            self._dial, self._dial_at = under, self._base + n
+        elif self._base + n - self._dial_at <= _DIAL_KEPT_HOPS:
+            under = [*self._dial]
+        own = inband_fit.frequencies(key)
+        for last in self._last.values():
+            if last.key != key and self._base + n - last.end <= _ECHO_HOPS:
+                hz = tuple(hz for hz, group in zip(last.hz, own, strict=True) if abs(hz - group) > 40)
+                under.append(Underneath(hz, 0.0, _ECHO_SHARE * sum(run.plateau)))
+        return under
 
     def _is_echo(self, key: int, run: inband_tone.Run) -> bool:
         last = self._last.get(key)
@@ -220,7 +238,7 @@ class InBandDetector:
         self._last[press.key] = press
         self._press = None
         self._since = at - 2
-        self._passes = 0
+        self._alert_until = -1
 
 
 def detect(pcm: bytes, *, rate_hz: int = SAMPLE_RATE_HZ) -> list[DetectedDigit]:

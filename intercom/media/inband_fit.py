@@ -7,6 +7,7 @@ least squares with two sinusoids whose amplitudes may slope. Samples are floats 
 import math
 from dataclasses import dataclass
 from functools import cache
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,11 @@ HOPS_A_SECOND = 200
 WINDOW_HOPS = 4
 _OFF_CENTRE = 0.009
 """Where the gate listens beside each nominal frequency: 20 ms hear 1.5 % beside it weakly."""
+_GATE_COLUMNS = 32
+_GATE_DIAL = 5
+_GATE_SHARE = 0.5
+_GATE_WEAKER = 0.03
+_SPECTRUM = 1024
 _HOP_DIAL = 3
 """So many shapes stand for any dial tone in 5 ms."""
 _ROUNDS = 3
@@ -43,8 +49,10 @@ class Fit:
     """The share of the power that the fit does not explain."""
     noise: float
     """The residual's power."""
-    dial: float
-    """The amplitude of the dial tone that was fitted too, if one was."""
+    loudest: float
+    """The share of the power that any third sinusoid explains."""
+    under: float
+    """The amplitude of what was fitted underneath, if anything was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +62,7 @@ class Tables:
     hop: int
     """Samples in 5 ms."""
     gate: Floats
-    """Window x (cosine and sine of every frequency the gate listens at)."""
-    dial: Floats
-    """Window x an orthonormal basis of the dial tones."""
+    """Window x (cosine and sine of every frequency the gate listens at, a basis of the dial tones)."""
     envelopes: tuple[Floats, ...]
     """For each key: hop x (cosine and sine of the low tone, of the high one), by least squares."""
 
@@ -80,8 +86,7 @@ def tables(rate_hz: int) -> Tables:
     ]
     return Tables(
         hop,
-        gate.astype(np.float32),
-        dial[:, :5].astype(np.float32),
+        np.hstack((gate, dial[:, :_GATE_DIAL])).astype(np.float32),
         tuple(one.astype(np.float32) for one in envelopes),
     )
 
@@ -91,30 +96,25 @@ def frequencies(key: int) -> tuple[float, float]:
     return LOW_HZ[key >> 2], HIGH_HZ[key & 3]
 
 
-def gate(windows: Floats, table: Tables, least_power: float, share: float) -> tuple[Bools, list[int]]:
-    """Tell which windows two tones make up by at least this share, and the key of each.
+def gate(window: Floats, table: Tables, least_power: float) -> int | None:
+    """Name the key whose tones make up half of 20 ms; None if none does.
 
     `least_power` is the mean square below which there is nothing.
     """
-    total = np.einsum("ij,ij->i", windows, windows)
-    is_loud = total >= least_power * windows.shape[1]
-    if not is_loud.any():
-        return is_loud, []
-    heard = windows @ table.gate
+    total = float(np.dot(window, window))
+    if total < least_power * len(window):
+        return None
+    heard = window @ table.gate
     heard *= heard
-    power = heard.reshape(-1, 2, 4, 4)  # window, group, tone, (two frequencies) x (cosine, sine)
-    power = power[..., ::2] + power[..., 1::2]
-    tones = power.max(axis=3)
-    best = tones.max(axis=2)
-    dial = windows @ table.dial
-    rest = total - np.einsum("ij,ij->i", dial, dial)
-    weak, both = best.min(axis=1), best.sum(axis=1)
-    is_tone = is_loud & (both >= share * rest) & (weak >= 0.03 * both)
-    if not is_tone.any():
-        return is_tone, []
-    groups = tones.argmax(axis=2)
-    keys: list[int] = (groups[:, 0] * 4 + groups[:, 1]).tolist()
-    return is_tone, keys
+    squares: list[float] = heard.tolist()
+    powers = list(map(add, squares[:_GATE_COLUMNS:2], squares[1:_GATE_COLUMNS:2]))
+    low, high = max(powers[:8]), max(powers[8:])
+    # A dial tone underneath may be louder than the key.
+    rest = total - sum(squares[_GATE_COLUMNS:])
+    both = low + high
+    if both < _GATE_SHARE * rest or min(low, high) < _GATE_WEAKER * both:
+        return None
+    return powers.index(low) // 2 * 4 + (powers.index(high, 8) - 8) // 2
 
 
 def envelope(hops: Floats, table: Tables, key: int) -> NDArray[np.complex64]:
@@ -137,12 +137,12 @@ def guess_hz(tones: NDArray[np.complex64], at: list[int], key: int) -> tuple[flo
 
 
 def fit(
-    samples: Doubles, times_s: Doubles, hz: tuple[float, float], key: int, dial: tuple[float, ...] = ()
+    samples: Doubles, times_s: Doubles, hz: tuple[float, float], key: int, under: tuple[float, ...] = ()
 ) -> Fit:
-    """Fit a key's two tones, and a dial tone if told, to samples at these times about zero."""
+    """Fit a key's two tones, and tones underneath if told, to samples at these times about zero."""
     span_s = float(times_s[-1] - times_s[0])
     guess = np.array(hz)
-    nuisance = _waves(times_s, dial) if dial else np.empty((len(samples), 0))
+    nuisance = _waves(times_s, under) if under else np.empty((len(samples), 0))
     slope = (times_s / span_s)[:, np.newaxis]
     tones = slopes = np.ones(2, dtype=np.complex128)
     parts = remains = samples
@@ -167,8 +167,15 @@ def fit(
         (float(slopes[0].real), float(slopes[1].real)),
         noise / max(power, 1.0),
         noise / len(samples),
+        _loudest(remains) / max(power, 1.0),
         math.sqrt(2 * float(heard @ heard) / len(samples)),
     )
+
+
+def _loudest(remains: Doubles) -> float:
+    """Give the energy of the strongest sinusoid in what remains."""
+    spectrum = np.fft.rfft(remains, _SPECTRUM)
+    return 2 * float(np.max(spectrum.real**2 + spectrum.imag**2)) / len(remains)
 
 
 def dial_amplitude(samples: Doubles, times_s: Doubles, dial: tuple[float, ...]) -> float:

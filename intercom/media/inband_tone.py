@@ -1,6 +1,7 @@
 """Whether what the gate let through is a key: how long it has lasted, with which gaps, and how pure it is."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,8 +16,8 @@ BLANK_PEAK = 8.0
 """The A-law's silence: what a decoder gives for nothing."""
 
 # All lengths of time are counted in hops of 5 ms.
-LEAST_HOPS = 6.3
-"""31 ms: ITU-T Q.24 table A-1 refuses 23 ms or less and accepts 40 ms."""
+LEAST_HOPS = 5.7
+"""28 ms: ITU-T Q.24 table A-1 refuses 23 ms or less and accepts 40 ms."""
 _FIT_HOPS = 7
 _LEAST_FIT_HOPS = 5
 ON = 0.8
@@ -32,14 +33,21 @@ _REPEATS_HOPS = (2, 4, 6)
 """Packets of 10, 20 and 30 ms, repeated to conceal a loss."""
 
 _LEAST_DBM0 = -35.0
-_OFFSET = 0.025
+_OFFSET = 0.02
 """ITU-T Q.24: 1.5 % is accepted, 3.5 % refused."""
 _TWIST_DB = (-13.0, 8.5)
 _SLOPES = (0.6, 1.0)
 """Of the stronger and of the weaker tone."""
-_RESIDUAL = 0.2
-_GAP_POWER = 0.3
+_RESIDUAL = 0.21
+"""Noise 8 dB under both tones makes 0.14 of it."""
+_LOUDEST = 0.02
+"""Noise spreads; what stands out of it is a voice's harmonic."""
+_LOUDEST_CLIPPED = 0.09
+_CLIPPED = 30000.0
+_CLIPPED_SAMPLES = 3
+_GAP_POWER = 0.45
 _GAP_NOISE = 2.0
+_DIAL_HOPS = 4
 _DIAL_SHARE = 0.7
 """How steady a dial tone's amplitude is."""
 
@@ -75,6 +83,15 @@ class Gap:
             self.blank += 1
         else:
             self.off += min(1.0, max(0.0, (1 - strength) / (1 - OFF)))
+
+
+@dataclass(frozen=True, slots=True)
+class Underneath:
+    """Something that may sound together with a key, and what amplitude it has then."""
+
+    hz: tuple[float, ...]
+    least: float
+    most: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +179,16 @@ def trace(tones: NDArray[np.complex64], is_blank: Bools, is_lost: Bools) -> Run 
 
 
 def judge(
-    hops: Floats, before: Floats, tones: NDArray[np.complex64], run: Run, table: Tables, key: int
+    hops: Floats,
+    tones: NDArray[np.complex64],
+    run: Run,
+    key: int,
+    table: Tables,
+    under: Sequence[Underneath] = (),
 ) -> Fit | None:
-    """Fit the tone's newest whole hops; None if it is no key.
+    """Fit the tone's newest whole hops, alone and with each thing that may be underneath.
 
-    `before` is what was heard just before the tone: a dial tone is one only if it was there too.
+    None if it is no key.
     """
     at = sorted(run.full[:_FIT_HOPS])
     if len(at) < _LEAST_FIT_HOPS:
@@ -175,18 +197,33 @@ def judge(
     times_s = _times_s(at, table)
     hz = inband_fit.guess_hz(tones, at, key)
     found = inband_fit.fit(samples, times_s, hz, key)
-    if _is_key(found) and _are_gaps_quiet(hops, strengths(tones, run.plateau), run, found):
+    strength = strengths(tones, run.plateau)
+    if _is_key(found, samples) and _are_gaps_quiet(hops, strength, run, found):
         return found
-    for dial in inband_fit.DIAL_TONES_HZ if len(before) >= _LEAST_FIT_HOPS else ():
-        steady = inband_fit.dial_amplitude(
-            before.astype(np.float64).ravel(), _times_s(list(range(len(before))), table), dial
-        )
-        if not steady:
-            continue
-        found = inband_fit.fit(samples, times_s, hz, key, dial)
-        if _is_key(found) and _DIAL_SHARE <= found.dial / steady <= 1 / _DIAL_SHARE:
+    for thing in under:
+        found = inband_fit.fit(samples, times_s, hz, key, thing.hz)
+        if thing.least <= found.under <= thing.most and _is_key(found, samples):
             return found
     return None
+
+
+def dial_tones(before: Floats, table: Tables) -> list[Underneath]:
+    """Find the dial tones in what was heard last before a key: they sound on underneath."""
+    is_blank = blanks(before).tolist()
+    end = len(before)
+    while end > 0 and is_blank[end - 1]:
+        end -= 1
+    before = before[max(end - _DIAL_HOPS, 0) : end]
+    if len(before) < _DIAL_HOPS or any(is_blank[end - _DIAL_HOPS : end]):
+        return []
+    samples = before.astype(np.float64).ravel()
+    times_s = _times_s(list(range(len(before))), table)
+    found = []
+    for hz in inband_fit.DIAL_TONES_HZ:
+        steady = inband_fit.dial_amplitude(samples, times_s, hz)
+        if steady:
+            found.append(Underneath(hz, _DIAL_SHARE * steady, steady / _DIAL_SHARE))
+    return found
 
 
 def _times_s(at: list[int], table: Tables) -> Doubles:
@@ -197,7 +234,7 @@ def _times_s(at: list[int], table: Tables) -> Doubles:
     return result
 
 
-def _is_key(found: Fit) -> bool:
+def _is_key(found: Fit, samples: Doubles) -> bool:
     low, high = found.amplitudes
     twist_db = 20 * math.log10(max(high, 1e-3) / max(low, 1e-3))
     steep = found.slopes if low > high else found.slopes[::-1]
@@ -208,7 +245,12 @@ def _is_key(found: Fit) -> bool:
         and abs(steep[0]) <= _SLOPES[0]
         and abs(steep[1]) <= _SLOPES[1]
         and found.residual <= _RESIDUAL
+        and found.loudest <= (_LOUDEST_CLIPPED if _is_clipped(samples) else _LOUDEST)
     )
+
+
+def _is_clipped(samples: Doubles) -> bool:
+    return int(np.count_nonzero(np.abs(samples) >= _CLIPPED)) >= _CLIPPED_SAMPLES
 
 
 def _are_gaps_quiet(hops: Floats, strength: list[float], run: Run, found: Fit) -> bool:

@@ -1,6 +1,7 @@
 """Which source of RTP is believed: decided once, then moved by authenticated signalling alone."""
 
 import ipaddress
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -8,6 +9,8 @@ from intercom.media import rtp
 
 NAT_PACKETS = 5
 """So many in a row, of one SSRC and the negotiated payload type, prove a source behind NAT."""
+SIGNALLED_WINS_S = 1.0
+"""So long it takes the place of a source that nothing but the trunk's media networks proves."""
 
 Address = tuple[str, int]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -35,7 +38,7 @@ class Latch:
 
     Of plain RTP it is the first of:
         1. the address and port in the peer's SDP;
-        2. an address in the trunk's media networks;
+        2. an address in the trunk's media networks, which gives way to 1. in its first second;
         3. where the SDP names an address that cannot be reached from here and is not where the
            signalling comes from: the signalling address, after NAT_PACKETS packets in a row.
     """
@@ -58,18 +61,29 @@ class Latch:
         self.payload_types = payload_types
         self._networks = tuple(media_networks)
         self._nat_host = signalling_host if _is_behind_nat(signalled[0], signalling_host) else None
+        self._open_until = -math.inf
+        """Until then the signalled address takes the place of `source`."""
         self._candidate: tuple[Address, int] | None = None
         self._run = 0
 
-    def accept(self, packet: memoryview, source: Address) -> bool:
-        """Tell whether this packet counts; the first that does decides for good."""
-        if self.source is None and (
-            source == self.signalled
-            or self._is_in_networks(packet, source)
-            or self._is_proven(packet, source)
-        ):
+    def accept(self, packet: memoryview, source: Address, now: float) -> bool:
+        """Tell whether this packet counts; the first that does decides for good.
+
+        Only a source that the media networks vouch for may give way in its first second, and to the
+        signalled address alone: networks are large, and one forged packet is soon sent.
+        """
+        if self.source is None:
+            self._decide(packet, source, now)
+        elif source == self.signalled and now < self._open_until:
             self.source = self.target = source
         return source == self.source
+
+    def _decide(self, packet: memoryview, source: Address, now: float) -> None:
+        if source == self.signalled or self._is_proven(packet, source):
+            self.source = self.target = source
+        elif self._is_in_networks(packet, source):
+            self.source = self.target = source
+            self._open_until = now + SIGNALLED_WINS_S
 
     def follow(self, source: Address) -> None:
         """Believe whoever sent a packet that authenticates (SRTP): no address proves as much."""

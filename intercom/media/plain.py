@@ -109,12 +109,20 @@ class _Stream:
 
     def _receive_rtp(self, packet: memoryview, source: Address, now: float) -> None:
         latch = self.latch
-        if latch is None or (source != latch.source and not latch.accept(packet, source)):
+        if latch is None or (source != latch.source and not self._accept(latch, packet, source, now)):
             self._leg.wrong_source_packets += 1
         elif rtp.is_rtcp(packet):
             self._deliver_rtcp(packet, now)
         else:
             self._deliver_rtp(packet, now)
+
+    def _accept(self, latch: Latch, packet: memoryview, source: Address, now: float) -> bool:
+        """Ask the latch; where the signalled address takes a forger's place, its RTCP goes too."""
+        before = latch.source
+        is_accepted = latch.accept(packet, source, now)
+        if is_accepted and before is not None:
+            self._rtcp_source = None
+        return is_accepted
 
     def _receive_srtp(self, packet: memoryview, source: Address, now: float) -> None:
         latch, receiver = self.latch, self._sdes.receiver

@@ -14,6 +14,7 @@ class Dialog:
     """One dialog, seen from our side."""
 
     __slots__ = (
+        "is_flow",
         "is_lost",
         "local",
         "local_cseq",
@@ -52,6 +53,8 @@ class Dialog:
         """Of the peer's newest request; -1 before its first."""
         self.peer = peer
         """Where the peer was heard or reached, for targets that need a look-up or lie behind NAT."""
+        self.is_flow = False
+        """`peer` is where a registered phone came from: its Contact may name a port that nobody has."""
         self.is_lost = False
         """The connection to `peer` is gone."""
 
@@ -71,9 +74,16 @@ class Dialog:
         )
 
     @classmethod
-    def of_response(cls, draft: RequestDraft, response: Response, destination: Address) -> Self:
+    def of_response(
+        cls,
+        draft: RequestDraft,
+        response: Response,
+        destination: Address,
+        *,
+        is_flow: bool = False,
+    ) -> Self:
         """Make the UAC's side (RFC 3261 §12.1.2)."""
-        return cls(
+        dialog = cls(
             sip_call_id=draft.sip_call_id,
             local=draft.from_,
             remote=response.required("to"),
@@ -84,6 +94,8 @@ class Dialog:
             remote_cseq=-1,
             peer=destination,
         )
+        dialog.is_flow = is_flow
+        return dialog
 
     def accept_cseq(self, number: int, source: Address) -> bool:
         """Take a request's number; False when it is not newer (RFC 3261 §12.2.2)."""
@@ -143,8 +155,11 @@ class Dialog:
         """Tell where requests within the dialog go.
 
         A peer behind a stream is reached on its connection, and when that is gone where its Contact
-        or first Route say; what we opened by a host's name is opened again.
+        or first Route say; what we opened by a host's name is opened again. A registered phone is
+        reached by its flow (RFC 5626 §5.3), UDP too, unless a proxy wants to stay in between.
         """
+        if self.is_flow and not self.is_lost and not self.routes:
+            return self.peer
         try:
             uri = parse_name_address(self.routes[0]).uri if self.routes else self.remote_target
             return next_hop(uri, self.peer, is_lost=self.is_lost and not self.peer.name)

@@ -18,6 +18,8 @@ from intercom.sip.uri import Uri, parse_uri
 
 NONCE_LIFETIME_S = 300
 MAX_COUNTED_NONCES = 10_000
+MAX_REALMS = 4
+"""Of one peer: a proxy or two may challenge as well, and each answer makes requests longer."""
 BOTH = ("SHA-256", "MD5")
 """The algorithms of a server's challenges; the preferred one on top (RFC 8760 §2.4)."""
 MD5_ALONE = ("MD5",)
@@ -78,7 +80,7 @@ class DigestClient:
         self._credentials = credentials
         self._token = token
         self._challenges: dict[tuple[str, str], dict[str, str]] = {}
-        """Of the last challenge by header and realm: its parameters and our count."""
+        """Of the last challenge by header and realm, the oldest first: its parameters and our count."""
 
     def learn(self, header: str, values: list[str]) -> tuple[str, bool] | None:
         """Take over a challenge that we can answer; return its realm and whether it is stale.
@@ -92,7 +94,10 @@ class DigestClient:
             return None
         params = max((each for each in found if each["realm"] == found[0]["realm"]), key=_strength)
         params["_count"] = "0"
+        self._challenges.pop((header, params["realm"]), None)
         self._challenges[header, params["realm"]] = params
+        if len(self._challenges) > MAX_REALMS:
+            del self._challenges[next(iter(self._challenges))]
         return params["realm"], params.get("stale", "").lower() == "true"
 
     def authorize(self, method: str, uri: str, body: bytes = b"") -> tuple[tuple[str, str], ...]:

@@ -175,13 +175,15 @@ class Endpoint:
         headers: Sequence[tuple[str, str]] = (),
         silence_s: float | None = None,
         is_reliable: bool = False,
+        is_flow: bool = False,
     ) -> DialogId:
         """Call `target`; ends in InviteAnswered or InviteFailed: 408 after `silence_s` of silence.
 
         Challenges are answered once with `credentials`. ACKs go out by themselves, and PRACKs where
         `is_reliable` offers them (RFC 3262), or the peer asks for them by 421. Of several 2xx the
         first wins; the others are acknowledged and hung up. A 3xx is never followed. There must be
-        a `body`: an offer in the peer's 2xx could not be answered.
+        a `body`: an offer in the peer's 2xx could not be answered. `is_flow`: `destination` is where
+        a registered phone came from, and is right whatever its Contact says.
         """
         core = self._core
         own = (
@@ -208,7 +210,9 @@ class Endpoint:
         if not target.isprintable() or " " in target:
             raise LocalProtocolError("bad target")
         digest = DigestClient(credentials, core.token) if credentials else None
-        usage = ClientUsage(core, draft, destination, local_tag, digest, is_reliable=is_reliable)
+        usage = ClientUsage(
+            core, draft, destination, local_tag, digest, is_reliable=is_reliable, is_flow=is_flow
+        )
         usage.contact = fields[0][1]
         usage.start(now, silence_s)
         return usage.id

@@ -60,11 +60,13 @@ class ClientUsage(InviteUsage):
         digest: DigestClient | None,
         *,
         is_reliable: bool = False,
+        is_flow: bool = False,
     ) -> None:
         super().__init__(core, DialogId(core.token(16)), draft.sip_call_id, local_tag)
         self.digest = digest
         self._is_reliable = is_reliable
         """We offer to acknowledge provisionals."""
+        self._is_flow = is_flow
         self._cseq = draft.cseq
         self._request = ClientRequest(
             core,
@@ -212,10 +214,16 @@ class ClientUsage(InviteUsage):
         fork = self._forks.get(tag)
         if fork is None and len(self._forks) < MAX_FORKS:
             request = self._request
-            dialog = Dialog.of_response(request.draft, response, request.destination)
+            dialog = self._dialog_of(response)
             fork = self._forks[tag] = EarlyDialog(dialog, request.draft.body)
             self.changes.session = fork.session
         return fork
+
+    def _dialog_of(self, response: Response) -> Dialog:
+        request = self._request
+        return Dialog.of_response(
+            request.draft, response, request.destination, is_flow=self._is_flow
+        )
 
     def _drop_fork(self, tag: str) -> None:
         self._forks.pop(tag, None)
@@ -279,7 +287,7 @@ class ClientUsage(InviteUsage):
             return
         if len(self._acks) >= MAX_FORKS:
             return
-        dialog = Dialog.of_response(self._request.draft, response, self._request.destination)
+        dialog = self._dialog_of(response)
         fork = self._forks.get(tag) or EarlyDialog(dialog, self._request.draft.body)
         fork.confirm(response, dialog)
         self._acknowledge(dialog, tag)

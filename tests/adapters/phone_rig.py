@@ -151,13 +151,15 @@ class Phone(Stranger):
 
 
 @contextlib.asynccontextmanager
-async def phone_of(service: Service, over: Transport = Transport.UDP) -> AsyncIterator[Phone]:
-    """Run a phone that knows only its address behind the NAT."""
+async def phone_of(
+    service: Service, over: Transport = Transport.UDP, says: str = BEHIND_NAT
+) -> AsyncIterator[Phone]:
+    """Run a phone that knows only its address behind the NAT, or names the NAT's and its own port."""
     server = Address(HOST, service.settings.sip_port, over)
     events: list[SipEvent] = []
 
     def build(_: Address) -> Endpoint:
-        own = Address(BEHIND_NAT, 5060, over)
+        own = Address(says, 5060, over)
         return Endpoint(EndpointConfig(local=own, is_trusted=lambda *_: True), token=token)
 
     if over is Transport.UDP:

@@ -185,6 +185,20 @@ async def test_no_sound_flows_before_the_ack():
         assert hears.packets == []
 
 
+async def test_an_offer_before_the_ack_is_refused_for_now():
+    async with our_number() as line, stranger() as caller, ear() as hears:
+        caller.sip.is_lost = lambda data: data.startswith(b"ACK ") or (
+            caller.datagrams.append(data) is not None
+        )
+        dialog = line.call(caller, offer_at(hears.port))
+        await caller.hear(InviteAnswered)
+        moved = LocalMedia(host=HOST, audio_port=hears.port, audio_rtcp_port=9, session_version=2)
+        caller.sip.endpoint.update(dialog, caller.sip.now, make_offer(moved))
+        caller.sip.flush()
+
+        await until(lambda: any(data.startswith(b"SIP/2.0 491 ") for data in caller.datagrams))
+
+
 async def test_keys_of_a_caller_change_nothing():
     async with our_number() as line, stranger() as caller, ear() as hears:
         dialog = line.call(caller, offer_at(hears.port))

@@ -1,6 +1,7 @@
 """Residents' phones, called over a carrier on loopback: caller ID, answers, keys, and every end."""
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,8 @@ from intercom.adapters.sip.phone_legs import ELSEWHERE, SipPhoneLegs
 from intercom.adapters.sip.resolve import Resolver
 from intercom.adapters.sip.transport import SipTransport
 from intercom.adapters.sip.trunks import Trunks
+from intercom.media import rtp
+from intercom.media.latch import NAT_PACKETS
 from intercom.media.port import PortPool
 from intercom.ports import CallFacts
 from intercom.routing import events as ev
@@ -21,8 +24,14 @@ from intercom.routing.events import LegFailure
 from intercom.routing.ids import DeviceId, LegId, TrunkId
 from intercom.routing.plan import PhoneTarget, SipPhoneTarget
 from intercom.sip.digest import Credentials
-from intercom.sip.events import DialogEnded, InviteCancelled, InviteConfirmed, InviteReceived
-from intercom.sip.offer_answer import make_answer
+from intercom.sip.events import (
+    DialogEnded,
+    InviteCancelled,
+    InviteConfirmed,
+    InviteReceived,
+    ReinviteAnswered,
+)
+from intercom.sip.offer_answer import make_answer, make_offer
 from tests.adapters.sip_rig import (
     HOST,
     SOUND,
@@ -159,10 +168,14 @@ async def test_a_trunk_whose_name_is_not_known_is_no_route():
     [
         (403, LegFailure.REFUSED),
         (404, LegFailure.NO_ROUTE),
+        (408, LegFailure.UNREACHABLE),
         (480, LegFailure.NO_ANSWER),
         (486, LegFailure.BUSY),
+        (487, LegFailure.CANCELLED),
+        (488, LegFailure.REFUSED),
         (503, LegFailure.UNREACHABLE),
         (302, LegFailure.REFUSED),
+        (600, LegFailure.BUSY),
         (603, LegFailure.DECLINED),
     ],
 )
@@ -202,6 +215,47 @@ async def test_a_carriers_early_media_is_ringing_and_never_reaches_the_bridge():
         assert router.call.bridge._members == {}
         assert router.legs._legs[LEG].media.in_payload_type is not None
         assert not router.legs._legs[LEG].media.is_ready
+
+
+async def test_a_flood_of_provisionals_is_told_once():
+    async with carrier_and_router() as (carrier, router):
+        router.ring()
+        await carrier.hear(InviteReceived)
+        for status in (180, 181, 182, 183) * 20:
+            carrier.respond(status)
+        await until(lambda: router.posted.events)
+        carrier.answer()
+        await until(lambda: router.posted.of(ev.LegAnswered))
+
+        assert router.posted.of(ev.LegRinging) == [ev.LegRinging(LEG)]
+
+
+async def test_an_offer_before_the_answer_holds_from_the_answer_on_behind_a_nat_too():
+    behind_nat = replace(SOUND, host="10.0.0.9", audio_port=41_000, audio_rtcp_port=41_001)
+    async with carrier_and_router() as (carrier, router):
+        router.ring()
+        first = await carrier.hear(InviteReceived)
+        carrier.sip.endpoint.respond(
+            first.dialog, carrier.sip.now, 421, headers=(("Require", "100rel"),)
+        )
+        carrier.sip.flush()
+        await until(lambda: len(carrier.all(InviteReceived)) == 2)
+        invite = carrier.all(InviteReceived)[1]
+        carrier.respond(183, body=make_answer(invite.body, SOUND)[0])
+        await until(lambda: any(b"\r\nRAck: " in data for data in carrier.datagrams))
+        carrier.sip.endpoint.update(invite.dialog, carrier.sip.now, make_offer(behind_nat))
+        carrier.sip.flush()
+        await carrier.hear(ReinviteAnswered)
+        media = router.legs._legs[LEG].media
+        assert not media.takes_sound
+        carrier.respond(200)
+        await until(lambda: router.posted.of(ev.LegAnswered))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+            for number in range(NAT_PACKETS):
+                packet = rtp.build_header(8, number, 160 * number, 7) + bytes(160)
+                phone.sendto(packet, (HOST, media.audio_port))
+
+            await until(lambda: media.has_heard_anything)
 
 
 async def test_keys_by_info_count_only_after_the_answer():

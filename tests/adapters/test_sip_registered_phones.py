@@ -111,6 +111,34 @@ async def test_the_service_hangs_up_a_phone_behind_a_nat(home, over):
         await phone.hear(DialogEnded)
 
 
+async def test_a_phone_that_names_its_nats_address_with_its_own_port_talks_and_is_hung_up(home):
+    async with phone_of(home.service, says=HOST) as phone:
+        await phone.registered()
+        press(home.panel, home.service)
+        await rung(phone)
+        phone.answer()
+        answered = await home.panel.hear(InviteAnswered)
+        await phone.hear(InviteConfirmed)
+        home.panel.hang_up(answered.dialog)
+
+        await phone.hear(DialogEnded)
+
+
+async def test_one_that_loses_its_connection_while_it_rings_and_comes_back_is_rung_again(home):
+    async with phone_of(home.service, Transport.TCP) as phone:
+        await phone.registered()
+        press(home.panel, home.service)
+        await rung(phone)
+        phone.respond(180)
+    await until(lambda: home.online == 0)
+    async with phone_of(home.service, Transport.TCP) as phone:
+        await phone.registered()
+        await rung(phone)
+        phone.answer()
+
+        await home.panel.hear(InviteAnswered)
+
+
 async def test_one_that_registers_while_its_doorbell_rings_is_rung_too(home):
     async with phone_of(home.service) as phone:
         press(home.panel, home.service)
@@ -163,8 +191,10 @@ async def test_two_phones_of_one_account_ring_and_the_slower_misses_no_call(home
         await rung(mobile)
         mobile.respond(180)
         await asyncio.sleep(0.05)
+        answered_at = mobile.sip.now
         desk.answer()
         await mobile.hear(InviteCancelled)
+        assert mobile.sip.now - answered_at <= 0.5
 
     assert ELSEWHERE.encode() in b"".join(mobile.datagrams)
 

@@ -72,6 +72,13 @@ async def test_a_ping_gets_a_pong():
         assert await client.read() == b"\r\n"
 
 
+async def test_pings_that_come_at_once_get_one_pong():
+    async with listening_router() as router, client_of(router.port) as client:
+        client.send(b"\r\n\r\n" * 1000, request())
+
+        assert (await client.read()).startswith(b"\r\nSIP/2.0 ")
+
+
 async def test_what_is_no_sip_closes_the_connection_and_no_other():
     async with (
         listening_router() as router,

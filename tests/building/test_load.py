@@ -154,7 +154,7 @@ def test_references_of_a_table_with_another_fault_are_checked_too(faults):
         ("relay = {", "pulse_ms = 10001\nrelay = {", "10001 is wrong: give milliseconds from 100"),
         ("relay = {", 'pulse_ms = "3 s"\nrelay = {', '"3 s" is wrong: give milliseconds'),
         ('door = "main"', 'door = "mian"', 'door "mian" is not defined; did you mean "main"?'),
-        ('password = "panel-password"', "", "nothing proves who it is: give password_file"),
+        ('password = "panel-password"', "", "nothing proves who it is: give password_env"),
         ("panel-password", "1234567", "its password is shorter than 8 characters"),
         ("panel-password", "pass\\u0000word", "password: is wrong: give a text"),
         (
@@ -204,6 +204,14 @@ def test_one_relay_opens_one_door(faults):
     assert 'relay 1 of this panel belongs to door "main" too' in faults(SMALL + again)[0]
 
 
+@pytest.mark.parametrize("mark", [*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+def test_a_name_that_turns_the_direction_of_writing_is_refused_and_not_repeated(faults, mark):
+    (said,) = faults(SMALL.replace('name = "Hansen"', f'name = "Han{chr(mark)}sen"'))
+
+    assert f"holds U+{mark:04X}, which turns the direction of writing: leave it out" in said
+    assert chr(mark) not in said
+
+
 def test_a_wrong_password_hash_is_not_repeated(faults):
     text = SMALL.replace("app = false", 'password_hash = "$argon2i$v=19$secret"')
 
@@ -214,7 +222,7 @@ def test_a_relay_over_http_needs_a_user_and_a_password_where_it_asks_for_them(fa
     relay = 'relay = { driver = "http", url = "http://192.0.2.9/o", authentication = "digest" }'
     text = re.sub(r"relay = \{.*\}", relay, SMALL)
 
-    assert "digest needs username and password_file" in faults(text)[0]
+    assert "digest needs username and password_env" in faults(text)[0]
 
 
 def test_a_url_with_a_password_in_it_is_refused(faults):

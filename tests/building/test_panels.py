@@ -159,7 +159,7 @@ def test_a_picture_is_got_where_the_make_has_it_or_where_it_is_written(load):
     [
         (
             '{ driver = "panel-code", panel = "main" }',
-            "needs the panel's door code: give code_file",
+            "needs the panel's door code: give code_env",
         ),
         (
             '{ driver = "panel-code", panel = "main", code = "12x" }',
@@ -172,7 +172,7 @@ def test_a_picture_is_got_where_the_make_has_it_or_where_it_is_written(load):
         ),
         ('{ driver = "panel-code", panel = "main", code_env = "X" }', "the environment has no X"),
         ('{ driver = "panel-code", panel = "main", code_file = "no" }', "write the code into it"),
-        ('{ driver = "2n", host = "192.0.2.9" }', "digest needs username and password_file"),
+        ('{ driver = "2n", host = "192.0.2.9" }', "digest needs username and password_env"),
         ('{ driver = "2n", username = "u", password = "p" }', "host: is missing: give the panel's"),
         (
             '{ driver = "akuvoks", host = "h" }',
@@ -215,7 +215,7 @@ def test_a_wrong_relay_is_said_plainly(load, relay, said):
             'make = "2n"\nsnapshot = { host = "h", url = "https://h/x" }',
             "give one of host and url",
         ),
-        ('make = "2n"\nsnapshot = { host = "h" }', "digest needs username and password_file"),
+        ('make = "2n"\nsnapshot = { host = "h" }', "digest needs username and password_env"),
         ("profile = { codecs = [] }", "codecs:"),
     ],
 )
@@ -242,10 +242,17 @@ def test_no_error_repeats_a_door_code(load):
             "sends its password in the clear",
         ),
         (HTTP, "profile = { registers = false }", "it can only ring from one of its allowed"),
+        (HTTP, 'allowed_addresses = ["10.0.0.7", "8.8.8.8"]', "8.8.8.8 is a public address"),
+        (HTTP, 'allowed_addresses = ["2a00:1450::1"]', "2a00:1450::1 is a public address"),
     ],
 )
 def test_what_is_allowed_and_doubtful_is_warned_of(load, relay, panel, said):
     assert any(said in warning for warning in load(relay, panel).warnings)
+
+
+@pytest.mark.parametrize("address", ["10.0.0.7", "100.64.1.1", "fd00::7", "192.0.2.20"])
+def test_an_address_of_a_house_of_its_own_is_not_doubted(load, address):
+    assert load(panel=f'allowed_addresses = ["{address}"]').warnings == ()
 
 
 def test_a_panel_can_be_known_by_its_certificate_alone(tmp_path):

@@ -137,6 +137,25 @@ def attack(scene):
             scene.give(five(scene.sequence + 1 + n, 160 * (scene.sequence + 1 + n)), source)
 
 
+def test_one_forged_packet_of_the_carriers_range_does_not_silence_the_phone(scenes):
+    scene = scenes("media networks")
+    forger, rtcp_of_forger = ("198.18.0.66", 6000), ("198.18.0.66", 6001)
+    scene.give(sound(1, ssrc=1), forger)
+    report = rtcp.build_receiver_report(rtcp.ReceiverReport(1))
+    scene.stream._receive_rtcp(memoryview(report), rtcp_of_forger, scene.clock.now)
+    assert scene.stream._rtcp_target() == rtcp_of_forger
+
+    scene.source = scene.signalled
+    scene.talk()
+    heard = scene.leg.wrong_source_packets
+    scene.give(five(900, 9), forger)
+
+    assert scene.stream.latch.target == PHONE
+    assert scene.stream._rtcp_target() == (PHONE[0], PHONE[1] + 1)
+    assert scene.leg.wrong_source_packets == heard + 1
+    assert scene.digits == []
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("moment", ["at once", "in mid-call", "same again", "moved"])
 async def test_rtp_from_a_wrong_address_is_never_heard_and_moves_nothing(scenes, shape, moment):

@@ -10,6 +10,7 @@ from intercom.media.latch import Latch
 SIGNALLED = ("203.0.113.5", 4000)
 PRIVATE = ("192.168.1.20", 4000)
 SIGNALLING = "198.51.100.7"
+NOW = 100.0
 NETWORKS = (ipaddress.ip_network("203.0.113.0/24"),)
 
 
@@ -27,7 +28,7 @@ def latch(signalled=SIGNALLED, networks=()):
 
 
 def test_the_signalled_address_is_believed_from_its_first_packet():
-    assert latch().accept(packet(), SIGNALLED)
+    assert latch().accept(packet(), SIGNALLED, NOW)
 
 
 @pytest.mark.parametrize(
@@ -36,27 +37,38 @@ def test_the_signalled_address_is_believed_from_its_first_packet():
 def test_nobody_else_is_believed_however_long_they_try(source):
     one = latch()
 
-    assert not any(one.accept(packet(), source) for _ in range(1000))
+    assert not any(one.accept(packet(), source, NOW) for _ in range(1000))
     assert one.target == SIGNALLED
 
 
 def test_the_trunks_media_networks_are_believed_and_then_only_that_source():
     one = latch(networks=NETWORKS)
 
-    assert one.accept(packet(), ("203.0.113.99", 5000))
+    assert one.accept(packet(), ("203.0.113.99", 5000), NOW)
     assert one.target == ("203.0.113.99", 5000)
-    assert not one.accept(packet(), ("203.0.113.98", 5000))
-    assert not one.accept(packet(), SIGNALLED)
+    assert not one.accept(packet(), ("203.0.113.98", 5000), NOW)
+    assert not one.accept(packet(), SIGNALLED, NOW + 1.0)
+
+
+def test_the_signalled_address_wins_over_a_media_network_in_the_first_second():
+    one = latch(networks=NETWORKS)
+    forger = ("203.0.113.99", 5000)
+
+    assert one.accept(packet(), forger, NOW)
+    assert one.accept(packet(), SIGNALLED, NOW + 0.9)
+    assert one.target == SIGNALLED
+    assert not one.accept(packet(), forger, NOW + 0.91)
+    assert not one.accept(packet(), ("203.0.113.98", 5000), NOW + 0.92)
 
 
 def test_a_media_network_is_not_believed_with_another_payload_type():
-    assert not latch(networks=NETWORKS).accept(packet(payload_type=0), ("203.0.113.99", 5000))
+    assert not latch(networks=NETWORKS).accept(packet(payload_type=0), ("203.0.113.99", 5000), NOW)
 
 
 def test_behind_nat_the_fifth_packet_in_a_row_from_the_signalling_address_is_believed():
     one = latch(PRIVATE)
 
-    assert [one.accept(packet(), (SIGNALLING, 777)) for _ in range(6)] == [False] * 4 + [True] * 2
+    assert [one.accept(packet(), (SIGNALLING, 777), NOW) for _ in range(6)] == [False] * 4 + [True] * 2
     assert one.target == (SIGNALLING, 777)
 
 
@@ -70,33 +82,33 @@ def test_behind_nat_another_ssrc_port_or_payload_type_starts_the_count_again():
         (packet(payload_type=0), (SIGNALLING, 777)),
     ):
         for _ in range(4):
-            assert not one.accept(*good)
-        assert not one.accept(*bad)
+            assert not one.accept(*good, NOW)
+        assert not one.accept(*bad, NOW)
     for _ in range(4):
-        assert not one.accept(*good)
+        assert not one.accept(*good, NOW)
 
 
 def test_behind_nat_a_stranger_between_the_packets_does_not_stop_the_count():
     one = latch(PRIVATE)
 
     for _ in range(4):
-        one.accept(packet(), (SIGNALLING, 777))
-        assert not one.accept(packet(), ("192.0.2.66", 777))
+        one.accept(packet(), (SIGNALLING, 777), NOW)
+        assert not one.accept(packet(), ("192.0.2.66", 777), NOW)
 
-    assert one.accept(packet(), (SIGNALLING, 777))
+    assert one.accept(packet(), (SIGNALLING, 777), NOW)
 
 
 def test_a_public_signalled_address_never_counts_as_behind_nat():
     one = latch(("8.8.8.8", 4000))
 
-    assert not any(one.accept(packet(), (SIGNALLING, 777)) for _ in range(100))
+    assert not any(one.accept(packet(), (SIGNALLING, 777), NOW) for _ in range(100))
 
 
 def test_once_believed_the_source_stays():
     one = latch(PRIVATE)
-    assert one.accept(packet(), PRIVATE)
+    assert one.accept(packet(), PRIVATE, NOW)
 
-    assert not any(one.accept(packet(), (SIGNALLING, 777)) for _ in range(100))
+    assert not any(one.accept(packet(), (SIGNALLING, 777), NOW) for _ in range(100))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "media.example.com", "239.1.1.1", ""])

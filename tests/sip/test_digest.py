@@ -119,6 +119,16 @@ def test_we_answer_the_first_of_several_realms():
     assert client.learn("Authorization", [weak, strong]) == ("a", False)
 
 
+def test_the_last_four_realms_are_remembered_and_no_more():
+    client = DigestClient(ALICE, token_source(4))
+
+    for realm in "abcdea":
+        client.learn("Authorization", [f'Digest realm="{realm}", nonce="1"'])
+
+    answers = [value for _, value in client.authorize("INVITE", URI)]
+    assert [value.partition('realm="')[2][0] for value in answers] == ["c", "d", "e", "a"]
+
+
 @pytest.mark.parametrize("index", [0, 1], ids=["SHA-256", "MD5"])
 def test_a_right_answer_is_accepted_once(index):
     guard = server()

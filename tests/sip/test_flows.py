@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from intercom.sip.address import Address, Transport
 from intercom.sip.events import BindingChanged
-from tests.sip.wire import bench, header, headers, request
+from tests.sip.wire import answered, bench, header, headers, request, start
 
 FLOW = Address("198.51.100.7", 40_001, Transport.TLS)
 OTHER = Address("198.51.100.7", 40_002, Transport.TLS)
@@ -249,3 +249,39 @@ def test_other_stun_gets_no_answer(data):
     rig.endpoint.receive_datagram(data, UDP, rig.now)
 
     assert rig.endpoint.datagrams_to_send() == []
+
+
+@pytest.mark.parametrize("is_flow", [True, False])
+def test_a_dialog_by_a_flow_stays_on_it_whatever_port_the_contact_says(is_flow):
+    rig = bench()
+    contact = f"Contact: <sip:p@{UDP.host}:5060>\r\n"
+    dialog = answered(rig, extra=contact, destination=UDP, is_flow=is_flow)
+    rig.collect()
+    rig.endpoint.hang_up(dialog, rig.now)
+    rig.collect()
+
+    assert [start(data) for data in rig.sent] == ["INVITE", "ACK", "BYE"]
+    assert rig.newest("BYE").startswith(f"BYE sip:p@{UDP.host}:5060 ".encode())
+    expected = UDP if is_flow else UDP._replace(port=5060)
+    assert rig.destinations == [UDP, expected, expected]
+
+
+def test_a_proxy_that_records_its_route_is_followed_from_a_flow_too():
+    rig = bench()
+    route = "Record-Route: <sip:8.8.8.8;lr>\r\nContact: <sip:p@10.0.0.5:5060>\r\n"
+    answered(rig, extra=route, destination=UDP, is_flow=True)
+    rig.collect()
+
+    assert rig.destinations[-1] == Address("8.8.8.8", 5060)
+
+
+def test_a_dialog_by_a_flow_that_is_lost_goes_where_its_contact_says():
+    rig = bench()
+    contact = "Contact: <sip:p@8.8.8.8:5070;transport=tcp>\r\n"
+    dialog = answered(rig, extra=contact, destination=UDP._replace(transport=Transport.TCP), is_flow=True)
+    rig.collect()
+    rig.endpoint.connection_closed(rig.destinations[0], rig.now)
+    rig.endpoint.hang_up(dialog, rig.now)
+    rig.collect()
+
+    assert rig.destinations[-1] == Address("8.8.8.8", 5070, Transport.TCP)

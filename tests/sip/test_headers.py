@@ -3,6 +3,7 @@
 import pytest
 
 from intercom.errors import RemoteProtocolError
+from intercom.sip import headers, uri
 from intercom.sip.address import Address
 from intercom.sip.headers import (
     parse_auth,
@@ -130,3 +131,26 @@ def test_broken_uris_say_400_and_foreign_schemes_416(text, status):
 )
 def test_next_hop_is_where_the_peer_can_be_reached(uri, expected):
     assert next_hop(uri, SOURCE) == expected
+
+
+def test_long_values_are_read_and_fill_no_memory():
+    long = "x" * 1_000
+    memories = (uri._remembered, headers._remembered_address, headers._remembered_sender)
+    before = [memory.cache_info().currsize for memory in memories]
+
+    assert parse_uri(f"sip:{long}@a.example").user == long
+    assert parse_name_address(f"<sip:{long}@a.example>;tag=1").tag == "1"
+    assert parse_via(f"SIP/2.0/UDP {long}:5060;branch=b").host == long
+
+    assert [memory.cache_info().currsize for memory in memories] == before
+    assert all(memory.cache_info().maxsize == 1_000 for memory in memories)
+
+
+def test_a_broken_value_is_broken_each_time():
+    for _ in range(2):
+        with pytest.raises(RemoteProtocolError):
+            parse_uri("sip:")
+        with pytest.raises(RemoteProtocolError):
+            parse_name_address('"A <sip:a@b>')
+        with pytest.raises(RemoteProtocolError):
+            parse_via("SIP/2.0/UDP a b;branch=z9hG4bK1")

@@ -116,3 +116,15 @@ def test_a_request_with_an_unknown_tag_is_481():
 
     for method in ("BYE", "INFO", "INVITE", "OPTIONS"):
         assert rig.take(request(method, branch="z9hG4bKu", to_tag="unknown")) == ["481"]
+
+
+def test_an_options_in_a_dialog_says_what_we_do_and_changes_nothing():
+    rig = bench()
+    _, tag = talking(rig)
+    before = len(rig.events)
+
+    assert rig.take(request("OPTIONS", branch="z9hG4bKo", to_tag=tag, cseq=2)) == ["200"]
+
+    assert "INVITE" in header(rig.last, "Allow")
+    assert header(rig.last, "Accept") == "application/sdp"
+    assert len(rig.events) == before

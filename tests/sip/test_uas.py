@@ -135,6 +135,13 @@ def test_cancel_gets_200_and_the_invite_487():
     assert rig.events[-1] == InviteCancelled(dialog)
 
 
+def test_what_a_cancel_requires_is_passed_over():
+    rig = bench()
+    ringing(rig)
+
+    assert rig.take(request("CANCEL", extra="Require: nothing-known\r\n")) == ["200", "487"]
+
+
 def test_cancel_for_nothing_is_481():
     assert bench().take(request("CANCEL", branch="z9hG4bKnone")) == ["481"]
 

@@ -157,7 +157,8 @@ async def test_an_app_that_only_answers_pings_stays(desk, monkeypatch):
         async with client.ws_connect(f"{desk.url}/ws", origin=desk.url) as socket:
             await socket.receive_json()
             with pytest.raises(TimeoutError):
-                await socket.receive(timeout=4 * LIMIT_S)
+                async with asyncio.timeout(4 * LIMIT_S):
+                    await socket.receive()
 
             assert desk.hub.online(ANNA)
 
@@ -168,4 +169,4 @@ def test_no_two_limits_together_are_longer_than_ten_seconds(limits_in_force):
     assert hand_shake_s + headers_s <= 10
     assert headers_s + body_s + rest_s <= 10
     assert frame_s < 10
-    assert connection.HEARTBEAT_S < frame_s - 2  # an honest app's pong has time to arrive
+    assert frame_s - connection.HEARTBEAT_S >= 2  # an honest app's pong has time to arrive

@@ -214,7 +214,7 @@ class StreamConnection(asyncio.BufferedProtocol):
 
     def _receive(self, plain: bytes) -> None:
         try:
-            messages = self._framer.receive(plain)
+            messages = _with_one_ping(self._framer.receive(plain))
         except RemoteProtocolError:
             self._end()
             return
@@ -252,3 +252,11 @@ class StreamConnection(asyncio.BufferedProtocol):
     def _end(self) -> None:
         self._is_ending = True
         self.end_if_done()
+
+
+def _with_one_ping(messages: list[bytes]) -> list[bytes]:
+    """Keep the first ping of what came at once: one pong says that we are here (RFC 5626 §4.4.1)."""
+    if messages.count(PING) < 2:
+        return messages
+    first = messages.index(PING)
+    return [each for place, each in enumerate(messages) if each != PING or place == first]

@@ -161,6 +161,9 @@ class InboundCalls:
         caller.words.start(lambda: self._hang_up(caller), after_s=BEFORE_WORDS_S)
 
     def _renegotiate(self, caller: _Caller, offer: bytes) -> None:
+        if not caller.media.is_ready:  # an UPDATE that overtook the ACK: try again
+            self._respond(caller.dialog, 491)
+            return
         if not offer:
             self._respond(caller.dialog, 200, caller.description.offer())
             return

@@ -30,7 +30,7 @@ from intercom.routing.dial_guard import DialGuard
 from intercom.routing.events import LegFailure
 from intercom.routing.ids import LegId
 from intercom.routing.plan import PhoneTarget, Target
-from intercom.sip.agreement import Srtp
+from intercom.sip.agreement import Negotiated, Srtp
 from intercom.sip.description import Description
 from intercom.sip.events import (
     DialogEnded,
@@ -77,6 +77,8 @@ class _PhoneLeg:
     has_rung: bool = False
     """The trunk works: what fails from now on is the phone's own, and it is not rung by another."""
     is_answered: bool = False
+    early: tuple[bytes, Negotiated] | None = None
+    """An offer that came before the answer, by UPDATE, and what was agreed on (RFC 3311 §5.2)."""
     ring_limit: asyncio.TimerHandle | None = field(default=None)
 
     @property
@@ -175,6 +177,7 @@ class SipPhoneLegs:
             credentials=destination.credentials,
             headers=destination.headers,
             silence_s=leg.silence_s if leg.later else SILENCE_S,
+            is_flow=destination.is_flow,
         )
         self._transport.follow(
             leg.dialog,
@@ -271,12 +274,14 @@ class SipPhoneLegs:
             leg.call.bridge.digit_by_info(leg.leg_id, digit)
 
     def _progressed(self, leg: _PhoneLeg) -> None:
-        """Note that it rings; a carrier's announcements before the answer are never bridged (B4)."""
+        """Tell once that it rings; a carrier's announcements before the answer are never bridged (B4)."""
+        if leg.has_rung:
+            return
         leg.has_rung = True
         if leg.way is not None:
             self._trunks.note(leg.way, is_alive=True)
             limit_s = leg.way.trunk.ring_s
-            if limit_s is not None and leg.ring_limit is None:
+            if limit_s is not None:
                 loop = asyncio.get_running_loop()
                 leg.ring_limit = loop.call_later(limit_s, self._give_up, leg)
         self._post(leg.leg_id, ev.LegRinging(leg.leg_id))
@@ -290,7 +295,7 @@ class SipPhoneLegs:
         if leg.way is not None:
             self._trunks.note(leg.way, is_alive=True)
         try:
-            negotiated = leg.description.read(answer)
+            negotiated = _agreed(leg, answer)
         except RemoteProtocolError as error:
             log.warning("phone.answer_unusable", status=error.status_hint)
             self.end(leg.leg_id, EndReason.FAULT)
@@ -352,7 +357,10 @@ class SipPhoneLegs:
         except RemoteProtocolError as error:
             self._transport.endpoint.respond(leg.dialog, now, error.status_hint)
             return
-        leg.media.update(negotiated)
+        if leg.is_answered:
+            leg.media.update(negotiated)
+        else:
+            leg.early = offer, negotiated
         self._transport.endpoint.respond(leg.dialog, now, 200, body=answer)
 
     def _offer_answered(self, leg: _PhoneLeg, answer: bytes) -> None:
@@ -380,6 +388,13 @@ class SipPhoneLegs:
         if leg.dialog is not None:
             self._transport.forget(leg.dialog)
         leg.media.close()
+
+
+def _agreed(leg: _PhoneLeg, answer: bytes) -> Negotiated:
+    """Find what holds from the answer on: it names the newest description of the fork that answered."""
+    if leg.early is not None and leg.early[0] == answer:
+        return leg.early[1]
+    return leg.description.read(answer)
 
 
 def _laws_like(panel_law: Law) -> tuple[Law, ...]:

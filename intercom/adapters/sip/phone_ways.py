@@ -25,6 +25,8 @@ class Destination:
     way: Way | None = None
     """None: a SIP phone, no trunk."""
     encryption: Encryption = Encryption.OFF
+    is_flow: bool = False
+    """The address is where a phone registered from."""
 
     @property
     def srtp(self) -> Srtp:
@@ -71,7 +73,11 @@ class PhoneWays:
             return []
         binding, account = found
         destination = Destination(
-            binding.source, binding.contact_uri, self._identity, encryption=account.encryption
+            binding.source,
+            binding.contact_uri,
+            self._identity,
+            encryption=account.encryption,
+            is_flow=True,
         )
         return [destination]
 
