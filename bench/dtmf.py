@@ -10,6 +10,7 @@ import ctypes.util
 import json
 import os
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,10 +18,12 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from difflib import SequenceMatcher  # noqa: E402  # the path is set above
+from difflib import SequenceMatcher
 
-from intercom.media.inband import InBandDetector  # noqa: E402  # as above
-from tests.media import dtmf_corpus  # noqa: E402  # as above
+import speech
+
+from intercom.media.inband import InBandDetector
+from tests.media import dtmf_corpus
 
 BLOCK_BYTES = 320
 
@@ -70,7 +73,9 @@ class Spandsp:
 
 def compare(wanted: str, got: str) -> tuple[int, int]:
     """Count what is missed and what is extra."""
-    same = sum(m.size for m in SequenceMatcher(None, wanted, got, autojunk=False).get_matching_blocks())
+    same = sum(
+        m.size for m in SequenceMatcher(None, wanted, got, autojunk=False).get_matching_blocks()
+    )
     return len(wanted) - same, len(got) - same
 
 
@@ -80,8 +85,8 @@ def hear(case: dtmf_corpus.Case, row: Row) -> str:
     told = []
     began = time.perf_counter()
     for n, at in enumerate(range(0, len(case.pcm), BLOCK_BYTES)):
-        for digit in detector.feed(case.pcm[at : at + BLOCK_BYTES], is_lost=n in case.lost):
-            told.append((digit.digit, (n + 1) * 0.02))
+        digits = detector.feed(case.pcm[at : at + BLOCK_BYTES], is_lost=n in case.lost)
+        told += [(digit.digit, (n + 1) * 0.02) for digit in digits]
     row.spent_s += time.perf_counter() - began
     row.blocks += len(case.pcm) // BLOCK_BYTES
     if len(told) == len(case.onsets_s):
@@ -109,7 +114,10 @@ def measure(condition: str, lines: int, seed: int, spandsp: Spandsp, *, is_verbo
 
 
 def show(rows: list[Row]) -> None:
-    print(f"{'condition':32} {'digits':>6} {'missed':>6} {'extra':>5} {'late ms':>7} {'us/block':>8}", end="")
+    print(
+        f"{'condition':32} {'digits':>6} {'missed':>6} {'extra':>5} {'late ms':>7} {'us/block':>8}",
+        end="",
+    )
     print(f" | spandsp {'missed':>6} {'extra':>5} {'us/block':>8}")
     for row in rows:
         cost = row.spent_s / row.blocks * 1e6
@@ -123,6 +131,31 @@ def show(rows: list[Row]) -> None:
     print(f"{sum(r.spandsp_missed for r in rows):6} {sum(r.spandsp_extra for r in rows):5}")
 
 
+def talk_off(hours: float, seed: int, spandsp: Spandsp, folder: Path) -> None:
+    """Listen to speech and count the keys in it; blocks of 20 ms, a new detector for each file."""
+    spent = length_s = spandsp_s = 0.0
+    told: list[str] = []
+    others = ""
+    for name, pcm in speech.stream(folder, hours, seed):
+        detector = InBandDetector()
+        began = time.perf_counter()
+        for at in range(0, len(pcm), BLOCK_BYTES):
+            for digit in detector.feed(pcm[at : at + BLOCK_BYTES]):
+                told.append(digit.digit)
+                print(f"  {name}: {digit}")
+        spent += time.perf_counter() - began
+        began = time.perf_counter()
+        others += spandsp.hear(pcm)
+        spandsp_s += time.perf_counter() - began
+        length_s += len(pcm) / 2 / speech.RATE_HZ
+    blocks = max(1.0, length_s / 0.02)
+    print(
+        f"{length_s / 3600:.2f} h of speech: {len(told)} keys, {told.count('5')} of them 5,"
+        f" {spent / blocks * 1e6:.1f} us/block; spandsp {len(others)} keys, {others.count('5')} of them 5,"
+        f" {spandsp_s / blocks * 1e6:.1f} us/block"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=84, help="lines of 8 digits a condition")
@@ -131,8 +164,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--verbose", action="store_true", help="name each line that went wrong")
     parser.add_argument("--talk-off", type=float, metavar="HOURS", help="speech instead of digits")
+    parser.add_argument("--speech", type=Path, default=Path(tempfile.gettempdir()) / "speech")
     arguments = parser.parse_args()
     spandsp = Spandsp()
+    if arguments.talk_off:
+        talk_off(arguments.talk_off, arguments.seed, spandsp, arguments.speech)
+        return
     rows = [
         measure(condition, arguments.lines, arguments.seed, spandsp, is_verbose=arguments.verbose)
         for condition in dtmf_corpus.CONDITIONS

@@ -29,8 +29,8 @@ WORDS = {
 }
 VARIANTS = ["", "+m1", "+m3", "+m5", "+m7", "+f1", "+f2", "+f3", "+f4", "+f5", "+croak", "+whisper"]
 FLITE = ["kal", "kal16", "awb_time", "awb", "rms", "slt"]
-_CONSONANTS = "b d f g h j k l m n p r s t v".split()
-_VOWELS = "a e i o u aa ae oe ou".split()
+_CONSONANTS = list("bdfghjklmnprstv")
+_VOWELS = ["a", "e", "i", "o", "u", "aa", "ae", "oe", "ou"]
 
 
 def sentences(rng: np.random.Generator, language: str, count: int) -> str:
@@ -65,7 +65,9 @@ def spoken(rng: np.random.Generator) -> bytes | None:
         command = ["espeak-ng", "--stdout", "-v", voice, "-p", pitch, "-s", speed, text]
     else:
         return None
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=False
+    )
     return done.stdout if done.returncode == 0 and len(done.stdout) > 1000 else None
 
 

@@ -8,6 +8,7 @@ IntercomError
 ├── PanelError               a door panel cannot be used
 ├── MediaError               sound or picture cannot be set up
 └── ConfigError              a setting or a building file is wrong; names it and the remedy
+    └── NotThereYetError     it is right in itself, but a port, an address or DNS is not there now
 """
 
 
@@ -45,3 +46,10 @@ class MediaError(IntercomError):
 
 class ConfigError(IntercomError):
     """A setting or a building file is wrong; the message names it and the remedy."""
+
+
+class NotThereYetError(ConfigError):
+    """What a setting names is not there now: a port is taken, an address or a name unknown.
+
+    It may come by itself, such as an address by DHCP after the machine has started; so systemd tries again.
+    """

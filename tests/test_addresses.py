@@ -2,7 +2,7 @@
 
 import pytest
 
-from intercom.errors import ConfigError
+from intercom.errors import NotThereYetError
 from intercom.settings import Settings, addresses, load_settings
 from intercom.settings.addresses import (
     advertised_address,
@@ -71,7 +71,7 @@ def test_a_public_name_stands_for_both_families_in_sip_and_is_looked_up_for_each
 
 
 def test_a_public_name_without_an_address_of_a_family_is_named():
-    with pytest.raises(ConfigError, match=r"name\.invalid cannot be looked up for IPv4"):
+    with pytest.raises(NotThereYetError, match=r"name\.invalid cannot be looked up for IPv4"):
         faces_of(settings(public_address="name.invalid"))
 
 

@@ -16,7 +16,12 @@ from intercom.link.messages import Heartbeat, Hello, encode
 from intercom.settings import Settings
 from intercom.sip.address import Address
 from intercom.sip.endpoint import Credentials
-from intercom.sip.events import InviteFailed, InviteProgressed, InviteReceived
+from intercom.sip.events import (
+    InviteFailed,
+    InviteProgressed,
+    InviteReceived,
+    RegistrationSucceeded,
+)
 from tests.adapters.sip_rig import HOST, Stranger, free_port, stranger, until
 from tests.fakes import ANNA_NUMBER, CALLER_ID
 
@@ -186,3 +191,39 @@ async def test_the_status_says_once_that_all_is_ready_and_where(tmp_path):
 
         assert ready.startswith(f"SIP udp+tcp {HOST}:{service.settings.sip_port}, app http://")
         assert service.ready_line == f"Open Intercom is ready: {ready}"
+
+
+async def test_a_panel_that_logs_in_by_sip_is_online_in_the_status(tmp_path):
+    async with (
+        stranger() as carrier,
+        stranger() as panel,
+        service_with(carrier.address, tmp_path) as service,
+    ):
+        assert service.status()["panels_online"] == {"main": False}
+
+        panel.sip.endpoint.register(
+            panel.sip.now,
+            registrar=Address(HOST, service.settings.sip_port),
+            aor=f"sip:main@{HOST}",
+            credentials=Credentials("main", PASSWORD),
+            expires_s=300,
+        )
+        panel.sip.flush()
+        await panel.hear(RegistrationSucceeded)
+
+        assert service.status()["panels_online"] == {"main": True}
+
+
+async def test_a_panel_known_by_its_address_is_not_called_offline(tmp_path):
+    async with stranger() as carrier, service_with(carrier.address, tmp_path) as service:
+        file = tmp_path / "building.toml"
+        text = building(carrier.address).replace(
+            "[[doorbell]]",
+            '[[panel]]\nid = "side"\ndoor = "main"\nallowed_addresses = ["192.0.2.20"]\n'
+            'buttons = { "1" = "anna" }\n[[doorbell]]',
+        )
+        file.write_text(text)
+        await service.reload()
+
+        online = service.status()["panels_online"]
+        assert online == {"main": False, "side": "does not log in"}

@@ -56,12 +56,16 @@ def test_all_wrong_settings_are_named_at_once():
         ("SIP_PORT", "70000", "give a port from 1 to 65535 that is free for UDP and TCP"),
         ("SIP_HOST", "localhost", "give an IP address of this machine"),
         ("SIP_HOST", "192.0.2.1,192.0.2.2", "holds two addresses of one family"),
-        ("MEDIA_HOST", "::", "INTERCOM_MEDIA_HOST is wrong: sip_host has no IPv6 address"),
-        ("PUBLIC_ADDRESS", "2001:db8::1", "sip_host has no IPv6 address, as 2001:db8::1 is"),
+        ("MEDIA_HOST", "::", "INTERCOM_MEDIA_HOST is wrong: INTERCOM_SIP_HOST has no IPv6 address"),
+        (
+            "PUBLIC_ADDRESS",
+            "2001:db8::1",
+            "INTERCOM_SIP_HOST has no IPv6 address, as 2001:db8::1 is",
+        ),
         ("PUBLIC_ADDRESS", "a.example,b.example", "holds two of one kind"),
-        ("SIP_TLS_KEY", "/dev/null", "INTERCOM_SIP_TLS_CERTIFICATE is missing, and sip_tls_key is"),
+        ("SIP_TLS_KEY", "/dev/null", "SIP_TLS_CERTIFICATE is missing, and INTERCOM_SIP_TLS_KEY is"),
         ("SIP_TLS_CERTIFICATE", "/dev/null", "INTERCOM_SIP_TLS_KEY is missing"),
-        ("SIP_TLS_CLIENT_CA", "/dev/null", "is missing, and sip_tls_client_ca is set"),
+        ("SIP_TLS_CLIENT_CA", "/dev/null", "is missing, and INTERCOM_SIP_TLS_CLIENT_CA is set"),
         ("SIP_TLS_CA", "/no/such", "cannot be read: No such file or directory"),
         ("SIP_CONNECTIONS", "1", "give 10 to 20000"),
         ("SIP_PORT", "20500", "INTERCOM_SIP_PORT is wrong: 20500 lies among the ports of RTP"),
@@ -69,8 +73,13 @@ def test_all_wrong_settings_are_named_at_once():
         ("RTP_PORT_FIRST", "20001", "give an even UDP port"),
         ("RTP_PORT_LAST", "20002", "leaves too few ports"),
         ("PUBLIC_ADDRESS", "sip:x@y", "is neither an IP address nor a host name"),
-        ("TLS_KEY", "/dev/null", "INTERCOM_TLS_CERTIFICATE is missing, and tls_key is set"),
-        ("TLS_CERTIFICATE", "/dev/null", "INTERCOM_TLS_KEY is missing, and tls_certificate is"),
+        ("PUBLIC_ADDRESS", "203.0.113.10:5060", "is neither an IP address nor a host name"),
+        ("TLS_KEY", "/dev/null", "_TLS_CERTIFICATE is missing, and INTERCOM_TLS_KEY is set"),
+        (
+            "TLS_CERTIFICATE",
+            "/dev/null",
+            "INTERCOM_TLS_KEY is missing, and INTERCOM_TLS_CERTIFICATE is",
+        ),
         ("TLS_CERTIFICATE", "/no/such", "cannot be read: No such file or directory"),
         ("WEB_ORIGIN", "https://a.example/x", "give scheme and host without a path"),
         ("WEB_ORIGIN", "a.example", "give scheme and host without a path"),
@@ -138,6 +147,7 @@ def test_systemd_does_not_start_again_after_a_wrong_setting():
     unit = (DEPLOY / "intercom.service").read_text()
 
     assert f"RestartPreventExitStatus={ExitCode.CONFIGURATION.value}\n" in unit
+    assert "StartLimitIntervalSec=0\n" in unit  # but for ever after a port that is taken
 
 
 def test_a_toml_file_gives_settings_and_the_environment_wins(tmp_path):

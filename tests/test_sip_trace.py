@@ -168,7 +168,8 @@ async def test_a_stranger_who_was_not_let_in_is_counted_and_shown_when_asked_for
         assert "401" in await show(service, "--all")
         nothing = await asyncio.to_thread(run, service, "--last")
         assert nothing.exit_code == ExitCode.NOT_DONE
-        assert "`intercom sip-trace --all` lists 1 that were not let in" in nothing.stderr
+        assert "1 were not let in: `intercom sip-trace --all` lists them" in nothing.stderr
+        assert "401 Unauthorized" in await show(service, "--last", "--all")
 
 
 async def test_who_follows_sees_a_new_call_as_it_comes(tmp_path):

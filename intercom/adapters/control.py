@@ -53,7 +53,9 @@ class SipTraceReader(Protocol):
     async def calls(self, *, shows_numbers: bool) -> dict[str, object]:
         """List the calls."""
 
-    async def call(self, wanted: str, *, shows_numbers: bool, is_full: bool) -> dict[str, object]:
+    async def call(
+        self, wanted: str, *, shows_numbers: bool, is_full: bool, is_all: bool = False
+    ) -> dict[str, object]:
         """Give one call with its messages; ConfigError when there is none."""
 
     async def registrations(self, *, shows_numbers: bool, is_full: bool) -> dict[str, object]:
@@ -127,7 +129,8 @@ class _Control:
 
         async def call(request: web.Request) -> web.Response:
             wanted = request.query.get("id", "")
-            return web.json_response(await reader.call(wanted, **_how(request)))
+            is_all = "all" in request.query
+            return web.json_response(await reader.call(wanted, is_all=is_all, **_how(request)))
 
         async def register(request: web.Request) -> web.Response:
             return web.json_response(await reader.registrations(**_how(request)))

@@ -12,6 +12,7 @@ from aiohttp import web
 from intercom.adapters.app_legs import AppLegs
 from intercom.adapters.panel_link import PanelLinkHub, load_or_create_key
 from intercom.adapters.relay_http import HttpRelayDriver
+from intercom.adapters.sip.listening import cannot_listen
 from intercom.adapters.sip.locate import RealDns
 from intercom.adapters.sip.panel_codes import PanelCodeDriver
 from intercom.adapters.sip.resolve import Resolver
@@ -197,11 +198,11 @@ def _open_mux(settings: Settings) -> MuxPort:
     try:
         return MuxPort.open(host, port, [advertised_media_address(settings)])
     except MediaError as error:
-        message = (
-            f"{error}. End the program that uses the port,"
-            " or set INTERCOM_MEDIA_HOST / INTERCOM_WEBRTC_PORT."
-        )
-        raise ConfigError(message) from error
+        if not isinstance(error.__cause__, OSError):
+            raise
+        what = f"WebRTC cannot listen on {host} port {port} (UDP)"
+        names = ("INTERCOM_MEDIA_HOST", "INTERCOM_WEBRTC_PORT")
+        raise cannot_listen(what, error.__cause__, *names) from error
 
 
 async def _serve_http(settings: Settings, site: web.Application, stack: AsyncExitStack) -> None:
@@ -209,11 +210,9 @@ async def _serve_http(settings: Settings, site: web.Application, stack: AsyncExi
     try:
         await stack.enter_async_context(serving(site, host, port, _tls_context(settings)))
     except OSError as error:
-        message = (
-            f"The app's server cannot listen on {host} port {port} (TCP): {error.strerror}. "
-            "End the program that uses the port, or set INTERCOM_HTTP_HOST / INTERCOM_HTTP_PORT."
-        )
-        raise ConfigError(message) from error
+        what = f"The app's server cannot listen on {host} port {port} (TCP)"
+        names = ("INTERCOM_HTTP_HOST", "INTERCOM_HTTP_PORT")
+        raise cannot_listen(what, error, *names) from error
 
 
 def _tls_context(settings: Settings) -> ssl.SSLContext | None:

@@ -7,6 +7,7 @@ commercial: a monitoring system keeps what it reads, and of a residential proper
 import contextlib
 import dataclasses
 import itertools
+import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from intercom.adapters.sip.lag import BOUNDS_S, LagMeter
-from intercom.errors import ConfigError
+from intercom.errors import NotThereYetError
 from intercom.routing.directory import Directory, PropertyKind
 from intercom.sip.counters import Counters
 
@@ -118,10 +119,10 @@ async def metrics_server(port: int | None, sources: MetricSources) -> AsyncItera
             await web.TCPSite(runner, HOST, port).start()
         except OSError as error:
             msg = (
-                f"The metrics cannot listen on {HOST} port {port} (TCP): {error.strerror}. "
-                "End the program that uses the port, or set INTERCOM_METRICS_PORT."
+                f"The metrics cannot listen on {HOST} port {port} (TCP): {os.strerror(error.errno or 0)}. "
+                "End the program that uses the port (`ss -lntup` shows it), or set INTERCOM_METRICS_PORT."
             )
-            raise ConfigError(msg) from error
+            raise NotThereYetError(msg) from error
         yield
     finally:
         await runner.cleanup()

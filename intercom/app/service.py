@@ -81,9 +81,7 @@ class Service:
         residents = self.building.directory.residents
         return {
             "calls": self.switchboard.calls,
-            "panels_online": {
-                state.panel_id: state.is_online for state in self.panel_link.panel_states()
-            },
+            "panels_online": self._panels_online(),
             "trunks": self._trunks.status(),
             "apps_online": sum(len(self.hub.online(each)) for each in residents),
             "sip_phones_online": self._registered.count,
@@ -91,6 +89,19 @@ class Service:
             + self.panel_link.locked_count(),
             "ready": self.ready_line.removeprefix(READY),
         }
+
+    def _panels_online(self) -> dict[str, bool | str]:
+        """Say of each panel whether it has logged in, by SIP or by its own link."""
+        online: dict[str, bool | str] = {
+            state.panel_id: state.is_online for state in self.panel_link.panel_states()
+        }
+        for panel in self.building.directory.panels.values():
+            logs_in = panel.password is not None and panel.profile.registers
+            if self._sip.endpoint.bindings(panel.panel_id, self._sip.now):
+                online[panel.panel_id] = True
+            elif not online.get(panel.panel_id) and not logs_in:
+                online[panel.panel_id] = "does not log in"
+        return online
 
     async def reload(self, file: Path | None = None) -> BuildingChange:
         """Load building and certificates again; a wrong file raises ConfigError, nothing changes."""

@@ -59,20 +59,27 @@ class SipTrace:
         listed.sort(key=lambda each: str(each["started"]))
         return {"calls": listed, "pushed_out": self._capture.pushed_out}
 
-    async def call(self, wanted: str, *, shows_numbers: bool, is_full: bool) -> Json:
-        """Give the call whose id begins so, or the last one for ""; ConfigError when there is none."""
+    async def call(
+        self, wanted: str, *, shows_numbers: bool, is_full: bool, is_all: bool = False
+    ) -> Json:
+        """Give the call whose id begins so, or the last one for ""; ConfigError when there is none.
+
+        With `is_all` the last one may be of somebody who was not let in.
+        """
         masking = Masking(shows_numbers=shows_numbers)
         groups = await self._groups()
         n = len(wanted)
         keys = [key for key in groups if wanted in (key[:n], masking.value(key)[:n])]
-        if not wanted:  # who tried and was not let in is not what is looked for
+        if not wanted and not is_all:  # who tried and was not let in is not what is looked for
             described = self._described({key: groups[key] for key in keys}, masking)
             keys = [key async for key, call in described if not call["stranger"]]
         if not keys:
             msg = f"No call of the last 15 minutes begins with {wanted}."
             if not wanted:
                 msg = "No call in the last 15 minutes."
-                msg += f" `intercom sip-trace --all` lists {len(groups)} that were not let in."
+                if groups:
+                    msg += f" {len(groups)} were not let in: `intercom sip-trace --all` lists them,"
+                    msg += " --last --all shows the last one."
             raise ConfigError(msg)
         key = max(keys, key=lambda each: groups[each][0].messages[0].at)
         messages = sorted((m for dialog in groups[key] for m in dialog.messages), key=_at)

@@ -34,10 +34,7 @@ def check_number(
     """Note why a resident's number would never be called."""
     objection = objection_to_writing(text, region)
     if objection is None:
-        number = to_e164(text, region) or text
-        objection = policy.objection_to(number)
-        if objection is not None and not number.startswith(policy.allowed_prefixes):
-            objection += ": correct it, or add its country to INTERCOM_DIAL_PREFIXES"
+        objection = policy.objection_to(to_e164(text, region) or text)
     if objection is not None:
         faults.add(path, f"{text} would never be called: {objection}")
 

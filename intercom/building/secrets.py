@@ -17,7 +17,7 @@ from intercom.building.tables import (
     WithPassword,
 )
 
-SECRET_PREFIX = "INTERCOM_SECRET_"
+_NAMES_BEGIN = "INTERCOM_SECRET_"
 """Of the variables that stand in a settings file and are no settings."""
 _MAX_SECRET_BYTES = 4096
 
@@ -77,8 +77,8 @@ def _look_up(table: Table, what: str, path: Path, faults: Faults, places: _Place
 
 
 def _where_to_set(variable: str) -> str:
-    if not variable.startswith(SECRET_PREFIX):
-        return f"in a settings file the names of secrets begin with {SECRET_PREFIX}"
+    if not variable.startswith(_NAMES_BEGIN):
+        return f"in a settings file the names of secrets begin with {_NAMES_BEGIN}"
     return "set it, and restart a service that runs already"
 
 
@@ -115,7 +115,9 @@ def _from_file(file: FilePath, path: Path, faults: Faults, what: str) -> str | N
             first_line = opened.read(_MAX_SECRET_BYTES).partition(b"\n")[0]
         secret = first_line.decode("utf-8").strip()
     except PermissionError:
-        faults.add(place, f"{file} may not be read by this user: give the service's group the file")
+        faults.add(
+            place, f"{file} may not be read by this user: chown or chgrp it to the service's user"
+        )
         return None
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"

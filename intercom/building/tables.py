@@ -163,9 +163,7 @@ class DoorTable(Table):
     name: Name = _row("what people call it, 1 to 64 characters; phones hear it")
     relay: Annotated[
         PanelLinkTable | HttpTable | PanelCodeTable | MakeRelayTable, Field(discriminator="driver")
-    ] = _row(
-        'a relay such as { driver = "panel-link", panel = "main", relay = 1 }'
-    )
+    ] = _row('a relay such as { driver = "panel-link", panel = "main", relay = 1 }')
     pulse_ms: int = _row(f"milliseconds from 100 to {MAX_PULSE_MS}", 3000, ge=100, le=MAX_PULSE_MS)
 
 
@@ -194,7 +192,8 @@ class PictureTable(WithPassword):
     """Where a panel gives its picture as a JPEG; `url`, or `host` with the path of its make."""
 
     host: Annotated[str, Field(pattern=_HOST_PORT)] | None = _row(
-        "the panel's own address or address:port, such as 192.0.2.9 or [2001:db8::9], without http://", None
+        "the panel's own address or address:port, such as 192.0.2.9 or [2001:db8::9], without http://",
+        None,
     )
     scheme: Literal["https", "http"] = _row('"https" or "http"', "https")
     url: Annotated[str, AfterValidator(_check_url)] | None = _row(
@@ -224,7 +223,7 @@ class PanelTable(WithPassword):
         None,
     )
     buttons: dict[Annotated[str, Field(pattern=_USER)], Id] = _row(
-        'what the panel calls (the part before the @) and the doorbell behind it, such as'
+        "what the panel calls (the part before the @) and the doorbell behind it, such as"
         ' { "1" = "hansen" }',
         min_length=1,
     )

@@ -16,7 +16,7 @@ from intercom.building import load_building
 from intercom.cli.control_client import ControlError, ask, follow
 from intercom.cli.exit_codes import ExitCode
 from intercom.cli.trace_table import TraceTable
-from intercom.errors import ConfigError, IntercomError
+from intercom.errors import ConfigError, IntercomError, NotThereYetError
 from intercom.settings import Settings, find_control_socket, load_secrets, load_settings
 from intercom.settings.describe import as_markdown, as_text
 from intercom.web.passwords import MAX_PASSWORD_CHARACTERS, hash_password
@@ -71,7 +71,7 @@ Examples:
 \b
 Exit codes:
   0   done
-  1   tried and not done: the door did not open, the service refused the new file
+  1   tried and not done: the door did not open, the service refused the new file, a port is taken
   2   the command was written wrongly
   3   no service answers on the control socket
   78  a setting or the building file is wrong; the words say which, and the remedy""",
@@ -352,6 +352,8 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 def _code_of(error: BaseException) -> ExitCode | None:
     """Say how a command ends by an error; None: it is a bug."""
     match error:
+        case NotThereYetError():
+            return ExitCode.NOT_DONE
         case ConfigError():
             return ExitCode.CONFIGURATION
         case ControlError(is_reached=False):

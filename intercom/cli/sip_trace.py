@@ -24,6 +24,7 @@ _FilePath = click.Path(path_type=Path, dir_okay=False)
 Examples:
   intercom sip-trace                the calls of the last 15 minutes, one a line
   intercom sip-trace --last         the ladder of the last call
+  intercom sip-trace --last --all   the same, also of one who was not let in (wrong password)
   intercom sip-trace 3f9a           of the call whose id begins so
   intercom sip-trace --last --full  with whole messages, for a carrier's or a maker's support
   intercom sip-trace --follow       new calls, message by message, until Ctrl-C
@@ -47,7 +48,7 @@ memory for 15 minutes and are written nowhere: what you print, you keep.""",
 @click.option("--follow", "is_following", is_flag=True, help="New calls live, until Ctrl-C.")
 @click.option("--register", "is_register", is_flag=True, help="Registrations and OPTIONS.")
 @click.option("--numbers", "shows_numbers", is_flag=True, help="Telephone numbers as they are.")
-@click.option("--all", "is_all", is_flag=True, help="In the list: strangers who were refused, too.")
+@click.option("--all", "is_all", is_flag=True, help="Who was refused, too; also with --last.")
 @click.option(
     "--socket",
     "socket_path",
@@ -78,7 +79,8 @@ def sip_trace(
     if sum((bool(call), is_last, is_following, is_register)) > 1:
         raise click.UsageError("Give one of CALL, --last, --follow and --register.")
     path = socket_path or find_control_socket(settings_file)
-    flags = [name for name, is_on in (("numbers", shows_numbers), ("full", is_full)) if is_on]
+    given = (("numbers", shows_numbers), ("full", is_full), ("all", is_all))
+    flags = [name for name, is_on in given if is_on]
     query = "&".join(f"{name}=1" for name in flags)
     if is_following:
         try:

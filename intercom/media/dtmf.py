@@ -9,7 +9,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
+from intercom.media.inband import DetectedDigit, InBandDetector, detect
 from intercom.media.rtp import Buffer, serial_difference
+
+__all__ = ["DetectedDigit", "InBandDetector", "detect"]  # what is heard in the sound itself
 
 DIGITS = "0123456789*#ABCD"  # RFC 4733 §3.2: events 0 to 15; 16 is flash
 

@@ -99,8 +99,11 @@ class InBandDetector:
         A digit is told once, when it is decided, with its duration up to then.
         """
         samples = np.frombuffer(block[: len(block) & ~1], dtype="<i2")
-        told: list[DetectedDigit] = []
         piece = _PIECE_HOPS * self._table.hop
+        if len(samples) <= piece:
+            self._take(samples, is_lost=is_lost)
+            return self._look()
+        told: list[DetectedDigit] = []
         for at in range(0, len(samples), piece):
             self._take(samples[at : at + piece], is_lost=is_lost)
             told += self._look()
@@ -117,21 +120,24 @@ class InBandDetector:
             self._end(self._press, self._base + self._done)
         return self.take_ended()
 
-    def _take(self, samples: "np.ndarray[tuple[int], np.dtype[np.int16]]", *, is_lost: bool) -> None:
+    def _take(
+        self, samples: "np.ndarray[tuple[int], np.dtype[np.int16]]", *, is_lost: bool
+    ) -> None:
         hop = self._table.hop
         if self._filled + len(samples) > len(self._store):
             gone = self._done - _MEMORY_HOPS
             kept = self._filled - gone * hop
             self._store[:kept] = self._store[gone * hop : self._filled].copy()
-            self._is_lost[:_MEMORY_HOPS] = self._is_lost[gone : self._done].copy()
+            marks = self._is_lost[gone : gone - (-kept // hop)].copy()
+            self._is_lost[:] = False
+            self._is_lost[: len(marks)] = marks
             self._filled = kept
             self._done -= gone
             self._base += gone
         end = self._filled + len(samples)
         self._store[self._filled : end] = 0 if is_lost else samples
-        self._is_lost[-(-self._filled // hop) : -(-end // hop)] = is_lost
         if is_lost:
-            self._is_lost[self._filled // hop] = True
+            self._is_lost[self._filled // hop : -(-end // hop)] = True
         self._filled = end
 
     def _look(self) -> list[DetectedDigit]:
@@ -163,14 +169,14 @@ class InBandDetector:
         hops, is_lost = self._hops[begin : n + 1], self._is_lost[begin : n + 1]
         tones = inband_fit.envelope(hops, self._table, key)
         is_blank = inband_tone.blanks(hops)
-        is_blank |= inband_tone.repeats(hops, is_blank)
+        is_blank |= inband_tone.repeats(hops)
         run = inband_tone.trace(tones, is_blank, is_lost)
         if run is None or run.hops < LEAST_HOPS:
             return []
         if self._is_echo(key, run):
             return []
         under = self._underneath(key, n, run)
-        found = inband_tone.judge(hops, tones, run, key, self._table, under)
+        found = inband_tone.judge(hops, tones, run, key, table=self._table, under=under)
         if found is None:
             return []
         now = self._base + n + 1.0
@@ -193,7 +199,9 @@ class InBandDetector:
         own = inband_fit.frequencies(key)
         for last in self._last.values():
             if last.key != key and self._base + n - last.end <= _ECHO_HOPS:
-                hz = tuple(hz for hz, group in zip(last.hz, own, strict=True) if abs(hz - group) > 40)
+                hz = tuple(
+                    hz for hz, group in zip(last.hz, own, strict=True) if abs(hz - group) > 40
+                )
                 under.append(Underneath(hz, 0.0, _ECHO_SHARE * sum(run.plateau)))
         return under
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Complexes = NDArray[np.complex128]
 
 LOW_HZ = (697.0, 770.0, 852.0, 941.0)  # ITU-T Q.23 §4
 HIGH_HZ = (1209.0, 1336.0, 1477.0, 1633.0)
@@ -72,7 +73,7 @@ def tables(rate_hz: int) -> Tables:
     """Compute the tables of a sampling rate, a multiple of 200 Hz."""
     hop, rest = divmod(rate_hz, HOPS_A_SECOND)
     if rest or rate_hz < 8000:
-        raise ValueError(f"rate_hz: {rate_hz} is no multiple of {HOPS_A_SECOND} from 8000")
+        raise ValueError("rate_hz is no multiple of 200 from 8000")
     window = np.arange(WINDOW_HOPS * hop) / rate_hz
     heard = [hz * side for hz in LOW_HZ + HIGH_HZ for side in (1 - _OFF_CENTRE, 1 + _OFF_CENTRE)]
     gate = _waves(window, heard) * math.sqrt(2 / len(window))
@@ -137,15 +138,21 @@ def guess_hz(tones: NDArray[np.complex64], at: list[int], key: int) -> tuple[flo
 
 
 def fit(
-    samples: Doubles, times_s: Doubles, hz: tuple[float, float], key: int, under: tuple[float, ...] = ()
+    samples: Doubles,
+    times_s: Doubles,
+    hz: tuple[float, float],
+    key: int,
+    under: tuple[float, ...] = (),
 ) -> Fit:
     """Fit a key's two tones, and tones underneath if told, to samples at these times about zero."""
     span_s = float(times_s[-1] - times_s[0])
     guess = np.array(hz)
     nuisance = _waves(times_s, under) if under else np.empty((len(samples), 0))
     slope = (times_s / span_s)[:, np.newaxis]
-    tones = slopes = np.ones(2, dtype=np.complex128)
-    parts = remains = samples
+    tones: Complexes = np.ones(2, dtype=np.complex128)
+    slopes: Complexes = tones
+    parts: Doubles = samples
+    remains: Doubles = samples
     for _ in range(_ROUNDS):
         waves = _waves(times_s, guess)
         basis = np.hstack((waves, waves * slope, nuisance, nuisance * slope))

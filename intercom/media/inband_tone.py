@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,11 +114,11 @@ def blanks(hops: Floats) -> Bools:
     return result
 
 
-def repeats(hops: Floats, is_blank: Bools) -> Bools:
+def repeats(hops: Floats) -> Bools:
     """Tell which hops belong to a packet that was repeated to the last bit."""
     result = np.zeros(len(hops), dtype=np.bool_)
     for lag in _REPEATS_HOPS:
-        same = (hops[lag:] == hops[:-lag]).all(axis=1) & ~is_blank[lag:]
+        same = (hops[lag:] == hops[:-lag]).all(axis=1)
         if not same.any():
             continue
         edges = np.flatnonzero(np.diff(np.concatenate(([False], same, [False]))))
@@ -150,32 +149,46 @@ def trace(tones: NDArray[np.complex64], is_blank: Bools, is_lost: Bools) -> Run 
     if min(low, high) <= 0:
         return None
     strength = strengths(tones, (low, high))
-    full: list[int] = []
-    gaps: list[int] = []
-    passed: list[int] = []
-    length = edge = 0.0
-    gap = Gap()
+    walk = _walk(strength, is_blank.tolist(), is_lost.tolist())
+    if not walk.full:
+        return None
+    first = walk.full[-1]
+    before = strength[first - 1] if walk.passed[:1] == [first - 1] else 0.0
+    share = before if before > OFF else 0.0
+    start = len(strength) - first + share
+    return Run(walk.length + share, start, walk.full, walk.gaps, (low, high))
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Hops passed on the way back through a tone."""
+
+    length: float = 0.0
+    full: list[int] = field(default_factory=list)
+    gaps: list[int] = field(default_factory=list)
+    passed: list[int] = field(default_factory=list)
+    """The known ones since the last whole one."""
+
+
+def _walk(strength: list[float], is_blank: list[bool], is_lost: list[bool]) -> _Walk:
+    walk, gap, edge = _Walk(), Gap(), 0.0
     for k in range(len(strength) - 1, -1, -1):
         is_known = not (is_blank[k] or is_lost[k])
         if is_known and strength[k] > LOUDER:
             break
         if is_known and strength[k] >= ON:
-            gaps += passed
-            length += 1 + edge
-            full.append(k)
-            gap, passed, edge = Gap(), [], 0.0
+            walk.gaps += walk.passed
+            walk.length += 1 + edge
+            walk.full.append(k)
+            walk.passed, gap, edge = [], Gap(), 0.0
             continue
-        gap.extend(strength[k], is_blank=bool(is_blank[k]), is_lost=bool(is_lost[k]))
+        gap.extend(strength[k], is_blank=is_blank[k], is_lost=is_lost[k])
         if gap.is_end():
             break
         if is_known:
             edge += strength[k] if strength[k] > OFF else 0.0
-            passed.append(k)
-    if not full:
-        return None
-    before = strength[full[-1] - 1] if full[-1] > 0 and passed[:1] == [full[-1] - 1] else 0.0
-    share = before if before > OFF else 0.0
-    return Run(length + share, len(strength) - full[-1] + share, full, gaps, (low, high))
+            walk.passed.append(k)
+    return walk
 
 
 def judge(
@@ -183,6 +196,7 @@ def judge(
     tones: NDArray[np.complex64],
     run: Run,
     key: int,
+    *,
     table: Tables,
     under: Sequence[Underneath] = (),
 ) -> Fit | None:

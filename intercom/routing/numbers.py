@@ -155,5 +155,6 @@ class DialPolicy:
         if objection is not None:
             return objection
         if not number.startswith(self.allowed_prefixes):
-            return f"only numbers that begin with {', '.join(self.allowed_prefixes)} may be called"
+            prefixes = ", ".join(self.allowed_prefixes)
+            return f"only numbers that begin with {prefixes} may be called (INTERCOM_DIAL_PREFIXES)"
         return None

@@ -4,7 +4,7 @@ import ipaddress
 import socket
 from typing import NamedTuple
 
-from intercom.errors import ConfigError
+from intercom.errors import NotThereYetError
 from intercom.settings.kinds import family_of
 from intercom.settings.model import Settings
 
@@ -113,4 +113,4 @@ def _ip_address_of(host: str, like: str) -> str:
             f"INTERCOM_PUBLIC_ADDRESS {host} cannot be looked up for IPv{family_of(like)}:"
             " give an IP address or fix DNS."
         )
-        raise ConfigError(message) from error
+        raise NotThereYetError(message) from error

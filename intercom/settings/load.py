@@ -6,6 +6,7 @@ Where a value comes from, the first that has it wins: the command line, the envi
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,9 @@ PREFIX: Final = "INTERCOM_"
 SETTINGS_VARIABLE: Final = "INTERCOM_SETTINGS"
 _REFERENCES = "INTERCOM_SECRET_"
 """Variables that a building file's `password_env` may name; they are no settings."""
+
+
+_OUR_NAMES: Final = re.compile(rf"\b(?:{'|'.join(Settings.model_fields)})\b")
 
 
 def load_settings(
@@ -152,9 +156,10 @@ def _explain(details: ErrorDetails) -> str:
         case "missing":
             fault = "is missing"
         case "together":
-            fault = message
+            fault = _OUR_NAMES.sub(lambda found: PREFIX + found[0].upper(), message)
         case "value_error":
             fault = f"is wrong: {message.removeprefix('Value error, ')}"
         case _:
             fault = f'is wrong: "{details["input"]}": {message[0].lower()}{message[1:]}'
-    return f"{PREFIX}{name.upper()} {fault}: {remedy_of(name)}"
+    remedy = _OUR_NAMES.sub(lambda found: PREFIX + found[0].upper(), remedy_of(name))
+    return f"{PREFIX}{name.upper()} {fault}: {remedy}"

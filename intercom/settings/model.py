@@ -345,7 +345,8 @@ class Settings(BaseSettings):
     @classmethod
     def _check_public_address(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for host in value:
-            if not host or set(host) & set(" /@\"'<>;[]"):
+            is_name = family_of(host) is None
+            if not host or set(host) & set(" /@\"'<>;[]") or (is_name and ":" in host):
                 msg = f'"{host}" is neither an IP address nor a host name'
                 raise ValueError(msg)
         if len({family_of(host) for host in value}) != len(value):

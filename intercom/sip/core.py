@@ -93,7 +93,8 @@ class EndpointConfig:
 
     None: never asked for by us, still obeyed. At least 90.
     """
-    max_dialogs: int = 1_000
+    max_dialogs: int = 10_000
+    """That live; those that are over and only answer late messages do not count."""
     max_transactions: int = 20_000
 
 
@@ -159,12 +160,6 @@ class Core:
             limits=config.guard_limits,
         )
         self._key = token(32).encode()[:32]
-
-    @property
-    def is_full(self) -> bool:
-        """Tell whether no more calls can be taken."""
-        is_crowded = len(self.usages_by_tag) >= self.config.max_dialogs
-        return is_crowded or self.layer.size >= self.config.max_transactions
 
     def branch(self) -> str:
         """Make a branch."""

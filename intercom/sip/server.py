@@ -212,7 +212,7 @@ class Server:
     def _is_room(self, host: str, now: float) -> bool:
         core = self._core
         return core.layer.size < core.config.max_transactions and self.admission.admits(
-            len(core.usages_by_tag), now, host
+            len(core.usages), now, host
         )
 
     def _count_setups(self) -> Counter[str]:

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from typing_extensions import override
 
 from intercom.link.guessing import GuessLimits
 from intercom.routing.directory import Directory
@@ -23,9 +25,12 @@ from intercom.web.signaling import AppHub, SignalingPage
 STATIC = Path(__file__).parent / "static"
 MAX_BODY_BYTES = 64 * 1024
 SHUTDOWN_TIMEOUT_S = 3.0
+BACKLOG = 512
 HAND_SHAKE_S = 5.0
 HEADERS_S = 5.0
 """So long a request's headers may take, and so long a connection may wait for its next request."""
+TAKE_S = 10.0
+"""A client that takes nothing of what waits for it is cut off after this (RFC 5482)."""
 REST_OF_BODY_S = 1.0
 """So long we read on what we answered without waiting for all of it."""
 
@@ -145,9 +150,11 @@ class _Site(web.BaseSite):
         self.port = port
 
     @property
+    @override
     def name(self) -> str:
         return f"{'https' if self._ssl_context else 'http'}://{self._host}:{self.port}"
 
+    @override
     async def start(self) -> None:
         await super().start()
         factory = self._runner.server
@@ -158,8 +165,11 @@ class _Site(web.BaseSite):
             self._host,
             self.port,
             ssl=self._ssl_context,
+            backlog=BACKLOG,
             ssl_handshake_timeout=HAND_SHAKE_S if self._ssl_context else None,
         )
+        for each in server.sockets:  # whoever is taken there inherits it
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(TAKE_S * 1000))
         self.port = int(server.sockets[0].getsockname()[1])
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ BEHIND_NAT = "192.168.7.7"
 PASSWORD = "desk's own"
 USER = "anna-desk"
 NOWHERE = Address(HOST, 0)
+RTP_PORTS = 40
 PANEL_PASSWORD = "panel's own"
 
 
@@ -62,26 +63,42 @@ probe = false
 """
 
 
+def ports_beside(taken: range, draw: Callable[[], int]) -> tuple[int, int, int]:
+    """Draw three different ports, none of which sound may take before they are bound."""
+    found: dict[int, None] = {}
+    for _ in range(100):
+        port = draw()
+        if port not in taken:
+            found[port] = None
+        if len(found) == 3:
+            sip, http, webrtc = found
+            return sip, http, webrtc
+    raise OSError("no port is free")
+
+
 @contextlib.asynccontextmanager
-async def service_for(text: str, folder: Path) -> AsyncIterator[Service]:
+async def service_for(text: str, folder: Path, sip_port: int = 0) -> AsyncIterator[Service]:
     """Run the service with a building."""
     file = folder / "building.toml"
     file.write_text(text)
     file.chmod(0o600)
-    rtp = free_port() // 40 * 40
+    rtp = free_port() // RTP_PORTS * RTP_PORTS
+    if rtp <= sip_port < rtp + RTP_PORTS:
+        rtp += RTP_PORTS
+    sip, http, webrtc = ports_beside(range(rtp, rtp + RTP_PORTS), free_tcp_port)
     settings = Settings(
         caller_id=CALLER_ID,
         building_file=file,
         state_dir=folder / "state",
         public_address=HOST,
         sip_host=HOST,
-        sip_port=free_tcp_port(),
+        sip_port=sip_port or sip,
         http_host=HOST,
-        http_port=free_port(),
+        http_port=http,
         media_host=HOST,
         rtp_port_first=rtp,
-        rtp_port_last=rtp + 39,
-        webrtc_port=free_port(),
+        rtp_port_last=rtp + RTP_PORTS - 1,
+        webrtc_port=webrtc,
     )
     async with running(settings, file) as service:
         service._lag.stop()  # a slow machine would be taken for an overloaded one: 503

@@ -6,7 +6,7 @@ import shutil
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -16,7 +16,9 @@ from intercom.adapters.sip.resolve import Resolver
 from intercom.routing.directory import Trunk, TrunkTransport
 from intercom.routing.ids import TrunkId
 from intercom.sip.address import Address, Transport
-from tests.adapters.sip_rig import HOST, free_port, until
+from intercom.sip.events import InviteReceived
+from tests.adapters.sip_rig import HOST, free_port, stranger, until
+from tests.adapters.test_sip_phone_legs import router_for, trunk_at
 from tests.fakes import make_house
 
 RECORDS = (
@@ -44,13 +46,13 @@ def is_answering(port: int) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def name_server() -> AsyncIterator[NameServer]:
+async def name_server(*more: str) -> AsyncIterator[NameServer]:
     dnsmasq = shutil.which("dnsmasq") or "/usr/sbin/dnsmasq"
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(dnsmasq, "--keep-in-foreground", f"--port={port}", f"--listen-address={HOST}"),
         *("--bind-interfaces", "--no-resolv", "--no-hosts", "--conf-file=/dev/null"),
-        *("--pid-file=", "--user=root", "--local=/test/", "--local-ttl=40", *RECORDS),
+        *("--pid-file=", "--user=root", "--local=/test/", "--local-ttl=40", *RECORDS, *more),
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
@@ -79,6 +81,32 @@ async def test_a_carriers_name_leads_to_its_targets_by_priority():
             Address("127.0.0.11", 5071),
             Address("127.0.0.12", 5072),
         ]
+
+
+@pytest.mark.timeout(10)
+async def test_a_carriers_second_target_is_called_within_4_s_when_the_first_is_silent():
+    async with stranger() as first, stranger() as second:
+        first.sip.is_lost = lambda data: data.startswith(b"SIP/2.0")
+        records = (
+            f"--host-record=host.pair.test,{HOST}",
+            f"--srv-host=_sip._udp.pair.test,host.pair.test,{first.address.port},10,0",
+            f"--srv-host=_sip._udp.pair.test,host.pair.test,{second.address.port},20,0",
+        )
+        house = make_house(trunks=(replace(trunk_at(first), address="pair.test"),))
+        async with name_server(*records) as server:
+            resolver = Resolver(dns=server.dns)
+            await resolver.refresh(house)
+        async with router_for(house, resolver=resolver) as router:
+            began = second.sip.now
+            router.ring()
+            with capture_logs():
+                await first.hear(InviteReceived)
+                assert second.events == []
+                while not second.all(InviteReceived) and second.sip.now - began < 4.0:
+                    await asyncio.sleep(0.02)
+
+            assert second.all(InviteReceived)
+            assert router.failures == []
 
 
 async def test_naptr_chooses_the_transport_and_the_certificate_must_name_what_was_asked_for():

@@ -76,11 +76,14 @@ def trunk_at(carrier: Stranger, caller_id: str = CALLER_ID) -> Trunk:
 
 @contextlib.asynccontextmanager
 async def router_for(
-    house: Directory, pool: PortPool | None = None, limits: DialLimits | None = None
+    house: Directory,
+    pool: PortPool | None = None,
+    limits: DialLimits | None = None,
+    resolver: Resolver | None = None,
 ) -> AsyncIterator[Router]:
     async with router_of(house) as transport:
         posted, call, guard = Posted(), facts_of(house), DialGuard(limits or DialLimits())
-        resolver = Resolver()
+        resolver = resolver or Resolver()
         trunks = Trunks(transport, resolver, directory=lambda: house, caller_id=CALLER_ID)
         legs = SipPhoneLegs(
             transport,
@@ -129,6 +132,17 @@ async def test_the_carrier_is_shown_the_fixed_caller_id_and_nothing_of_the_house
         assert request.first("p-asserted-identity") == f"<sip:{CALLER_ID}@{HOST}>"
         whole = b"".join(carrier.datagrams)
         assert not any(word in whole for word in (b"Main entrance", b"anna", b"panel-a"))
+
+
+async def test_a_trunks_own_headers_are_sent_to_it():
+    async with stranger() as carrier:
+        trunk = replace(trunk_at(carrier), headers=(("X-Account", "42"), ("X-Route", "gold")))
+        async with router_for(make_house(trunks=(trunk,))) as router:
+            router.ring()
+            request = (await carrier.hear(InviteReceived)).request
+
+            assert request.headers["x-account"] == ["42"]
+            assert request.headers["x-route"] == ["gold"]
 
 
 async def test_a_trunk_that_may_not_present_our_number_is_skipped():
@@ -233,6 +247,7 @@ async def test_a_flood_of_provisionals_is_told_once():
 async def test_an_offer_before_the_answer_holds_from_the_answer_on_behind_a_nat_too():
     behind_nat = replace(SOUND, host="10.0.0.9", audio_port=41_000, audio_rtcp_port=41_001)
     async with carrier_and_router() as (carrier, router):
+        carrier.sip.endpoint._core.config.reliable_provisionals = True
         router.ring()
         first = await carrier.hear(InviteReceived)
         carrier.sip.endpoint.respond(

@@ -8,7 +8,7 @@ import pytest
 from intercom.adapters.sip import udp as udp_module
 from intercom.adapters.sip.listening import bind
 from intercom.adapters.sip.udp import UdpSocket
-from intercom.errors import ConfigError
+from intercom.errors import ConfigError, NotThereYetError
 from intercom.sip.address import Address
 from tests.adapters.sip_rig import HOST, until
 from tests.adapters.stream_rig import free_tcp_port, listening_router, request
@@ -111,5 +111,5 @@ def test_a_port_in_use_names_its_setting():
         other.listen()
         port = other.getsockname()[1]
 
-        with pytest.raises(ConfigError, match=rf"{port} \(TCP\).*End the program.*_TLS_PORT"):
+        with pytest.raises(NotThereYetError, match=rf"{port} \(TCP\).*End the program.*_TLS_PORT"):
             bind(HOST, port, socket.SOCK_STREAM, "INTERCOM_SIP_TLS_PORT")

@@ -182,6 +182,41 @@ def test_references_of_a_table_with_another_fault_are_checked_too(faults):
         (CALLER_ID, "+4723506954", "no trunk may show +4723506953 (INTERCOM_CALLER_ID): add it"),
         ("[[trunk]]", '[[trunk]]\nport = "x"\n[[trunk]]', "port: is not known here"),
         ("[[trunk]]", "[[trunk]", "this is not TOML"),
+        ('name = "Kari Hansen"', "name = Kari Hansen", 'texts stand in "quotes"'),
+        (
+            "[[resident]]",
+            "[[sip_account]]",
+            "sip_account: no such table: it belongs into a resident",
+        ),
+        ("app = false", 'app = "no"', '"no" is wrong: give true or false'),
+        ('kind = "residential"', "kind = true", 'true is wrong: give "residential" or'),
+        ("sip.example.net", "2001:db8::1:5060", "or [2001:db8::1]:5060, without sip:"),
+        ("sip.example.net", "sip:sip.example.net", "without sip:"),
+        (
+            f'["{CALLER_ID}"]',
+            '["23 50 69 53"]',
+            'trunk "carrier" → caller_ids: "23 50 69 53" is wrong: give the numbers',
+        ),
+        (
+            '"1" = "hansen"',
+            '"sip:1@host" = "hansen"',
+            'panel "main" → button "sip:1@host": "sip:1@host" is wrong: give what the panel calls (the',
+        ),
+        (
+            'password = "panel-password"',
+            'allowed_addresses = ["0.0.0.0"]',
+            'allowed_addresses: "0.0.0.0" is wrong: give single IP addresses',
+        ),
+        (
+            'password = "panel-password"',
+            'password_env = "PANEL_MAIN"',
+            "the names of secrets begin with INTERCOM_SECRET_",
+        ),
+        (
+            'password = "panel-password"',
+            'password_env = "INTERCOM_SECRET_X"',
+            "no INTERCOM_SECRET_X: set it, and restart a service that runs already",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_the_remedy(faults, old, new, said):

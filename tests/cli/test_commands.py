@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from intercom.adapters.control import ControlHandlers, control_server
 from intercom.cli import cli
 from intercom.cli.exit_codes import ExitCode
-from intercom.errors import ConfigError, MediaError
+from intercom.errors import ConfigError, MediaError, NotThereYetError
 from intercom.ports import RelayOutcome, RelayResult
 from intercom.trace import Hop, Trace
 
@@ -100,10 +100,15 @@ def test_serve_without_a_caller_id_says_what_to_give():
 
 
 @pytest.mark.parametrize("is_grouped", [False, True])
-def test_serve_says_in_words_why_it_could_not_start(monkeypatch, is_grouped):
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [(ConfigError, ExitCode.CONFIGURATION), (NotThereYetError, ExitCode.NOT_DONE)],
+    ids=["for good", "for now"],
+)
+def test_serve_says_in_words_why_it_could_not_start(monkeypatch, is_grouped, kind, code):
     async def serve(settings, building_file):
         assert building_file == Path("b.toml")
-        error = ConfigError("Port 5060 is taken: end the program that uses it.")
+        error = kind("Port 5060 is taken: end the program that uses it.")
         raise ExceptionGroup("tasks", [error]) if is_grouped else error
 
     app = types.ModuleType("intercom.app")
@@ -114,7 +119,7 @@ def test_serve_says_in_words_why_it_could_not_start(monkeypatch, is_grouped):
 
     result = run("serve", "--building", "b.toml")
 
-    assert result.exit_code == ExitCode.CONFIGURATION
+    assert result.exit_code == code
     assert result.stderr == "Port 5060 is taken: end the program that uses it.\n"
 
 

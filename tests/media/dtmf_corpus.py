@@ -258,7 +258,9 @@ def _short_noisy(rng: Rng) -> Line:
 
 def _off(rng: Rng, both: bool) -> tuple[float, float]:
     far = float(rng.choice([-1, 1]) * rng.uniform(0.035, 0.045))
-    near = float(rng.choice([-1, 1]) * rng.uniform(0.035, 0.045)) if both else rng.uniform(-0.01, 0.01)
+    near = (
+        float(rng.choice([-1, 1]) * rng.uniform(0.035, 0.045)) if both else rng.uniform(-0.01, 0.01)
+    )
     return (far, near) if rng.random() < 0.5 else (near, far)
 
 

@@ -137,7 +137,7 @@ def attack(scene):
             scene.give(five(scene.sequence + 1 + n, 160 * (scene.sequence + 1 + n)), source)
 
 
-def test_one_forged_packet_of_the_carriers_range_does_not_silence_the_phone(scenes):
+async def test_one_forged_packet_of_the_carriers_range_does_not_silence_the_phone(scenes):
     scene = scenes("media networks")
     forger, rtcp_of_forger = ("198.18.0.66", 6000), ("198.18.0.66", 6001)
     scene.give(sound(1, ssrc=1), forger)

@@ -1,6 +1,8 @@
 """Clients at a byte a second: each is closed in time, whichever part they dribble."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -40,7 +42,7 @@ def limits_in_force():
 @pytest.fixture
 def short_limits(limits_in_force, monkeypatch):
     for module, names in (
-        (server, ("HAND_SHAKE_S", "HEADERS_S", "REST_OF_BODY_S")),
+        (server, ("HAND_SHAKE_S", "HEADERS_S", "REST_OF_BODY_S", "TAKE_S")),
         (login, ("BODY_TIMEOUT_S",)),
         (connection, ("WHOLE_FRAME_S",)),
     ):
@@ -129,6 +131,25 @@ async def test_a_client_that_dribbles_its_hand_shake_is_closed(tmp_path):
         raw_client(port) as (reader, writer),
     ):
         assert await closed_after_s(reader, writer, one_byte_of(hello)) < SOON_S
+
+
+async def test_a_client_that_takes_nothing_is_cut_off(desk):
+    font = next((server.STATIC / "vendor").glob("inter-latin-ext*.woff2"))
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect((HOST, port_of(desk)))
+        slow.sendall(f"GET /static/vendor/{font.name} HTTP/1.1\r\nHost: door\r\n\r\n".encode())
+        await asyncio.sleep(4 * LIMIT_S)
+        slow.setblocking(False)
+        taken = 0
+        with pytest.raises(ConnectionResetError):
+            while True:
+                await asyncio.sleep(STEP_S)
+                with contextlib.suppress(BlockingIOError):
+                    while data := slow.recv(65_536):
+                        taken += len(data)
+
+    assert taken < font.stat().st_size
 
 
 async def test_an_app_that_dribbles_a_frame_is_closed(desk):

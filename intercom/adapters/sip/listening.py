@@ -1,24 +1,28 @@
-"""Sockets that are bound for SIP, and what is said when they cannot be."""
+"""Sockets that are bound for SIP, and what is said when a port cannot be listened on."""
 
 import errno
+import os
 import socket
 
-from intercom.errors import ConfigError
+from intercom.errors import ConfigError, NotThereYetError
 
 _KINDS = {socket.SOCK_DGRAM: "UDP", socket.SOCK_STREAM: "TCP"}
 _REMEDIES = {
-    errno.EADDRINUSE: ("End the program that uses the port, or set INTERCOM_SIP_HOST / {setting}."),
+    errno.EADDRINUSE: (
+        "End the program that uses the port (`ss -lntup` shows it), or set {host} / {port}."
+    ),
     errno.EADDRNOTAVAIL: (
-        "This machine has no such address: set INTERCOM_SIP_HOST to one that `ip address` shows,"
+        "This machine has no such address: set {host} to one that `ip address` shows,"
         " or to 0.0.0.0 (IPv6: ::)."
     ),
     errno.EACCES: (
-        "Ports below 1024 are for privileged programs: set {setting} to one above, or give the"
+        "Ports below 1024 are for privileged programs: set {port} to one above, or give the"
         " service CAP_NET_BIND_SERVICE."
     ),
-    errno.EAFNOSUPPORT: "This machine has no IPv6: take the IPv6 address out of INTERCOM_SIP_HOST.",
+    errno.EAFNOSUPPORT: "This machine has no IPv6: take the IPv6 address out of {host}.",
 }
-_OTHERWISE = "Check INTERCOM_SIP_HOST / {setting}."
+_OTHERWISE = "Check {host} / {port}."
+_MAY_COME = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 
 
 def bind(
@@ -49,8 +53,13 @@ def bind(
 def _refusal(
     host: str, port: int, kind: socket.SocketKind, setting: str, error: OSError
 ) -> ConfigError:
-    remedy = _REMEDIES.get(error.errno or 0, _OTHERWISE).format(setting=setting)
-    message = (
-        f"SIP cannot listen on {host} port {port} ({_KINDS[kind]}): {error.strerror}. {remedy}"
-    )
-    return ConfigError(message)
+    what = f"SIP cannot listen on {host} port {port} ({_KINDS[kind]})"
+    return cannot_listen(what, error, "INTERCOM_SIP_HOST", setting)
+
+
+def cannot_listen(what: str, error: OSError, host: str, port: str) -> ConfigError:
+    """Say why nobody can listen there, and what to do; `host` and `port` are names of settings."""
+    number = error.errno or 0
+    remedy = _REMEDIES.get(number, _OTHERWISE).format(host=host, port=port)
+    kind = NotThereYetError if number in _MAY_COME else ConfigError
+    return kind(f"{what}: {os.strerror(number)}. {remedy}")
