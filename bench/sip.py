@@ -14,6 +14,7 @@ The exit code is 1 when an aim is missed.
 import argparse
 import contextlib
 import json
+import os
 import resource
 import shutil
 import socket
@@ -29,6 +30,7 @@ from pathlib import Path
 import sip_parser
 from sipp import (
     SCENARIOS,
+    busy_s,
     call,
     calling,
     cpu_s,
@@ -308,11 +310,14 @@ def main() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     rows: list[Row] = []
+    began_at, others_s = time.monotonic(), busy_s()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         users = write_users(folder)
         for measure in arguments.only:
             rows += MEASURES[measure](folder, users)
+    share = (busy_s() - others_s) / (time.monotonic() - began_at) / (os.cpu_count() or 1)
+    print(f"cpus {os.cpu_count()}, cpu_used_by_others {share:.0%}")
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=2))
     sys.exit(not all(row.is_met for row in rows))

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import os
+import resource
 import shutil
 import subprocess
 import time
@@ -163,6 +164,16 @@ def cpu_s(pids: list[int]) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / TICKS_A_SECOND
+
+
+def busy_s() -> float:
+    """Read the processor time that everybody else on the machine has used."""
+    user, nice, system, _, _, irq, softirq, *_ = (
+        int(field) / TICKS_A_SECOND for field in Path("/proc/stat").read_text().split()[1:9]
+    )
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    own = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return user + nice + system + irq + softirq - own
 
 
 def resident_bytes(pid: int) -> int:

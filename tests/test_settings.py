@@ -135,12 +135,21 @@ def test_the_example_of_a_settings_file_is_good_once_it_has_a_caller_id(tmp_path
     text = (DEPLOY / "intercom.env.example").read_text().replace("#INTERCOM", "INTERCOM")
     assert "INTERCOM_CALLER_ID=\n" in text
     file = tmp_path / "intercom.env"
-    for name in ("TLS_CERTIFICATE", "TLS_KEY", "SIP_TLS_CERTIFICATE", "SIP_TLS_KEY"):
+    files = ("TLS_CERTIFICATE", "TLS_KEY", "SIP_TLS_CERTIFICATE", "SIP_TLS_KEY", "RELAY_CA_FILE")
+    for name in files:
         text = re.sub(rf"INTERCOM_{name}=.*", f"INTERCOM_{name}=/dev/null", text)
 
     file.write_text(text)
 
     assert load_settings(file, environment=GOOD).public_address == ("203.0.113.10",)
+
+
+def test_the_example_of_a_settings_file_names_every_secret_of_the_example_building():
+    building = (DEPLOY.parent / "examples" / "building.toml").read_text()
+    variables = set(re.findall(r'"(INTERCOM_SECRET_(?!X")\w+)"', building))
+
+    example = (DEPLOY / "intercom.env.example").read_text()
+    assert variables == set(re.findall(r"INTERCOM_SECRET_\w+", example))
 
 
 def test_systemd_does_not_start_again_after_a_wrong_setting():

@@ -20,6 +20,7 @@ from intercom.media.port import PortPool
 from intercom.routing.dial_guard import DialGuard
 from intercom.routing.directory import Directory, Panel
 from intercom.routing.ids import PanelId
+from intercom.routing.plan import RegisteredPhoneTarget
 from intercom.settings import Settings, SipDigest
 from intercom.settings.addresses import Face, advertised_addresses, faces_of
 from intercom.sip.address import Address, Transport, host_port
@@ -125,7 +126,6 @@ class SipSide:
         )
         self.transport.on_invite = self._invite_received
         self.registered.start(self.transport)
-        self.registered.on_online = switchboard.device_online
         self.trunks = Trunks(
             self.transport, resolver, directory=directory, caller_id=settings.caller_id
         )
@@ -144,6 +144,12 @@ class SipSide:
             post=switchboard.post,
             registered=self.registered,
         )
+
+        def online(target: RegisteredPhoneTarget) -> None:
+            self.phone_legs.device_online(target)  # first: what rings again is no new leg
+            switchboard.device_online(target)
+
+        self.registered.on_online = online
 
     def stop(self) -> None:
         """End what outlives the calls: farewells, callers, registrations with carriers."""

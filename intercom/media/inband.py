@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from intercom.media import inband_fit, inband_tone
 from intercom.media.inband_fit import KEYS
-from intercom.media.inband_tone import LEAST_HOPS, Gap, Underneath
+from intercom.media.inband_tone import Gap, Underneath
 
 SAMPLE_RATE_HZ = 8000
 HOP_S = 1 / inband_fit.HOPS_A_SECOND
@@ -28,6 +28,7 @@ _TRACE_HOPS = 20
 _ALERT_HOPS = 11
 """The tone's rest may come after a lost packet."""
 _LEAST_POWER = inband_tone.amplitude_of(-38.0) ** 2 / 2
+_MOST_WAIT_HOPS = 4
 _BEFORE_HOPS = 10
 _DIAL_KEPT_HOPS = 100
 """A lost packet just before a key hides the dial tone underneath, but it was there."""
@@ -87,6 +88,8 @@ class InBandDetector:
         """The hop from which on a new press may begin."""
         self._key = -1
         self._alert_until = -1
+        self._refusals = 0
+        self._retry_at = -1
         self._press: _Press | None = None
         self._last: dict[int, _Press] = {}
         self._dial: list[Underneath] = []
@@ -153,7 +156,7 @@ class InBandDetector:
             at = self._base + n + 1
             if not at % inband_fit.WINDOW_HOPS:
                 self._listen(n)
-            if at <= self._alert_until:
+            if self._retry_at < at <= self._alert_until:
                 told += self._examine(self._key, n)
         return told
 
@@ -171,13 +174,14 @@ class InBandDetector:
         is_blank = inband_tone.blanks(hops)
         is_blank |= inband_tone.repeats(hops)
         run = inband_tone.trace(tones, is_blank, is_lost)
-        if run is None or run.hops < LEAST_HOPS:
+        if run is None or not run.is_long_enough():
             return []
         if self._is_echo(key, run):
             return []
         under = self._underneath(key, n, run)
         found = inband_tone.judge(hops, tones, run, key, table=self._table, under=under)
         if found is None:
+            self._refuse(n)
             return []
         now = self._base + n + 1.0
         hz = tuple(
@@ -186,6 +190,14 @@ class InBandDetector:
         )
         self._press = _Press(key, now - run.start, run.plateau, now, hz)
         return self._tell(self._press)
+
+    def _refuse(self, n: int) -> None:
+        """Wait the longer the more was refused of late: a sound that is nearly a key must not cost much."""
+        at = self._base + n
+        if at - self._retry_at > _ALERT_HOPS:
+            self._refusals = 0
+        self._refusals = min(self._refusals + 1, _MOST_WAIT_HOPS)
+        self._retry_at = at + self._refusals
 
     def _underneath(self, key: int, n: int, run: inband_tone.Run) -> list[Underneath]:
         """List what may sound together with a key: a dial tone, the echo of another key."""

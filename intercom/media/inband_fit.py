@@ -156,10 +156,11 @@ def fit(
     for _ in range(_ROUNDS):
         waves = _waves(times_s, guess)
         basis = np.hstack((waves, waves * slope, nuisance, nuisance * slope))
-        parts = np.linalg.solve(basis.T @ basis, basis.T @ samples)
+        parts = np.asarray(np.linalg.solve(basis.T @ basis, basis.T @ samples), np.float64)
         remains = samples - basis @ parts
-        tones = parts[0:4:2] - 1j * parts[1:4:2]
-        slopes = (parts[4:8:2] - 1j * parts[5:8:2]) / np.where(tones == 0, 1e-9, tones)
+        both = (parts[:8:2] - 1j * parts[1:8:2]).astype(np.complex128)
+        tones = both[:2]
+        slopes = both[2:] / np.where(tones == 0, 1e-9, tones)
         # What turns against the guess shows as a slope at a right angle to the amplitude.
         guess = guess + np.clip(slopes.imag, -1.5, 1.5) / (2 * math.pi * span_s)
     noise = float(remains @ remains)

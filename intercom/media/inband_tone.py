@@ -15,8 +15,9 @@ BLANK_PEAK = 8.0
 """The A-law's silence: what a decoder gives for nothing."""
 
 # All lengths of time are counted in hops of 5 ms.
-LEAST_HOPS = 5.7
-"""28 ms: ITU-T Q.24 table A-1 refuses 23 ms or less and accepts 40 ms."""
+_LEAST_HOPS = 6.3
+_LEAST_CUT_HOPS = 5.7
+"""31 ms, and 28 ms where something was lost: ITU-T Q.24 table A-1 refuses 23 ms or less and accepts 40 ms."""
 _FIT_HOPS = 7
 _LEAST_FIT_HOPS = 5
 ON = 0.8
@@ -106,6 +107,12 @@ class Run:
     gaps: list[int]
     """The hops between those, known and without it."""
     plateau: tuple[float, float]
+    is_cut: bool
+    """Whether something in it or at its edge was not heard."""
+
+    def is_long_enough(self) -> bool:
+        """Tell whether it can be a press."""
+        return self.hops >= (_LEAST_CUT_HOPS if self.is_cut else _LEAST_HOPS)
 
 
 def blanks(hops: Floats) -> Bools:
@@ -156,7 +163,7 @@ def trace(tones: NDArray[np.complex64], is_blank: Bools, is_lost: Bools) -> Run 
     before = strength[first - 1] if walk.passed[:1] == [first - 1] else 0.0
     share = before if before > OFF else 0.0
     start = len(strength) - first + share
-    return Run(walk.length + share, start, walk.full, walk.gaps, (low, high))
+    return Run(walk.length + share, start, walk.full, walk.gaps, (low, high), walk.is_cut)
 
 
 @dataclass(slots=True)
@@ -168,6 +175,7 @@ class _Walk:
     gaps: list[int] = field(default_factory=list)
     passed: list[int] = field(default_factory=list)
     """The known ones since the last whole one."""
+    is_cut: bool = False
 
 
 def _walk(strength: list[float], is_blank: list[bool], is_lost: list[bool]) -> _Walk:
@@ -183,6 +191,7 @@ def _walk(strength: list[float], is_blank: list[bool], is_lost: list[bool]) -> _
             walk.passed, gap, edge = [], Gap(), 0.0
             continue
         gap.extend(strength[k], is_blank=is_blank[k], is_lost=is_lost[k])
+        walk.is_cut |= not is_known
         if gap.is_end():
             break
         if is_known:

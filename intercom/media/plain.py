@@ -109,7 +109,9 @@ class _Stream:
 
     def _receive_rtp(self, packet: memoryview, source: Address, now: float) -> None:
         latch = self.latch
-        if latch is None or (source != latch.source and not self._accept(latch, packet, source, now)):
+        if latch is None or (
+            source != latch.source and not self._accept(latch, packet, source, now)
+        ):
             self._leg.wrong_source_packets += 1
         elif rtp.is_rtcp(packet):
             self._deliver_rtcp(packet, now)

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from nacl.signing import SigningKey
 
+from intercom.adapters.panel_link import connection as panel_connection
 from intercom.adapters.panel_link import load_or_create_key, order, public_key_text
 from intercom.adapters.panel_link.connection import PanelClock
 from intercom.adapters.panel_link.texts import text_of
@@ -396,3 +397,16 @@ def test_a_damaged_key_is_refused_and_not_replaced(tmp_path, content):
         load_or_create_key(path)
 
     assert path.read_bytes() == content
+
+
+async def test_a_client_that_says_no_hello_is_closed_in_time(monkeypatch):
+    assert panel_connection.HELLO_S <= 5
+    monkeypatch.setattr(panel_connection, "HELLO_S", 0.2)
+    headers = {"Authorization": aiohttp.encode_basic_auth(MAIN, PASSWORD)}
+    async with (
+        router() as r,
+        aiohttp.ClientSession(headers=headers) as http,
+        http.ws_connect(r.url) as socket,
+        asyncio.timeout(2),
+    ):
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE

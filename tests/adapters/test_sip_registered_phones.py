@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from intercom.adapters.sip import phone_legs
 from intercom.adapters.sip.phone_legs import ELSEWHERE
 from intercom.adapters.sip.phone_ways import Destination
 from intercom.app import Service
@@ -21,6 +22,7 @@ from intercom.sip.events import (
     InviteCancelled,
     InviteConfirmed,
     InviteFailed,
+    InviteProgressed,
     InviteReceived,
     RegistrationFailed,
 )
@@ -38,7 +40,7 @@ from tests.adapters.phone_rig import (
     service_for,
 )
 from tests.adapters.sip_rig import HOST, SOUND, Stranger, stranger, until
-from tests.fakes import CALLER_ID
+from tests.fakes import ANNA_NUMBER, CALLER_ID
 from tests.interop.house import Door
 
 BOTH = pytest.mark.parametrize("over", [Transport.UDP, Transport.TCP])
@@ -138,6 +140,56 @@ async def test_one_that_loses_its_connection_while_it_rings_and_comes_back_is_ru
         phone.answer()
 
         await home.panel.hear(InviteAnswered)
+
+
+async def ring_the_only_phone(home: Home, phone: Phone) -> None:
+    """Let a phone ring that nobody but it rings beside: Anna has neither app nor number."""
+    text = building(home.door.url, home.carrier.address).replace(f'number = "{ANNA_NUMBER}"', "")
+    (home.folder / "building.toml").write_text(text)
+    await home.service.reload()
+    await phone.registered()
+    press(home.panel, home.service)
+    await rung(phone)
+    phone.respond(180)
+    await asyncio.sleep(0.05)
+
+
+async def test_the_only_phone_that_comes_back_in_time_is_rung_again(home):
+    async with phone_of(home.service, Transport.TCP) as phone:
+        await ring_the_only_phone(home, phone)
+    await until(lambda: home.online == 0)
+    async with phone_of(home.service, Transport.TCP) as phone:
+        await phone.registered()
+        await rung(phone)
+        phone.answer()
+        answered = await home.panel.hear(InviteAnswered)
+        await phone.hear(InviteConfirmed)
+        home.panel.hang_up(answered.dialog)
+        await phone.hear(DialogEnded)
+
+
+async def test_the_only_phone_that_stays_away_has_failed_after_a_while(home, monkeypatch):
+    assert phone_legs.COME_BACK_S == 3.0
+    monkeypatch.setattr(phone_legs, "COME_BACK_S", 0.3)
+    async with phone_of(home.service, Transport.TCP) as phone:
+        await ring_the_only_phone(home, phone)
+    await until(lambda: home.online == 0)
+    assert home.service.switchboard.calls == 1
+
+    await until(lambda: home.service.switchboard.calls == 0)
+
+
+async def test_a_visitor_who_leaves_meanwhile_leaves_nothing_waiting(home):
+    async with phone_of(home.service, Transport.TCP) as phone:
+        await ring_the_only_phone(home, phone)
+    await until(lambda: home.online == 0)
+    home.panel.hang_up(home.panel.all(InviteProgressed)[-1].dialog)
+    await until(lambda: home.service.switchboard.calls == 0)
+    async with phone_of(home.service, Transport.TCP) as phone:
+        await phone.registered()
+        await asyncio.sleep(0.05)
+
+        assert phone.calls == []
 
 
 async def test_one_that_registers_while_its_doorbell_rings_is_rung_too(home):

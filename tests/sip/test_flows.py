@@ -278,7 +278,8 @@ def test_a_proxy_that_records_its_route_is_followed_from_a_flow_too():
 def test_a_dialog_by_a_flow_that_is_lost_goes_where_its_contact_says():
     rig = bench()
     contact = "Contact: <sip:p@8.8.8.8:5070;transport=tcp>\r\n"
-    dialog = answered(rig, extra=contact, destination=UDP._replace(transport=Transport.TCP), is_flow=True)
+    flow = UDP._replace(transport=Transport.TCP)
+    dialog = answered(rig, extra=contact, destination=flow, is_flow=True)
     rig.collect()
     rig.endpoint.connection_closed(rig.destinations[0], rig.now)
     rig.endpoint.hang_up(dialog, rig.now)

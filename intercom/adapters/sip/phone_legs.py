@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 import structlog
@@ -14,7 +14,8 @@ from intercom.adapters.sip.outcomes import (
     TRUNK_REMEDIES,
     UNREACHABLE_REMEDY,
 )
-from intercom.adapters.sip.phone_ways import Destination, PhoneWays
+from intercom.adapters.sip.phone_leg import PhoneLeg
+from intercom.adapters.sip.phone_ways import PhoneWays
 from intercom.adapters.sip.registered import RegisteredPhones
 from intercom.adapters.sip.resolve import Resolver
 from intercom.adapters.sip.transport import SipTransport
@@ -29,12 +30,11 @@ from intercom.routing.commands import DoorState, EndReason
 from intercom.routing.dial_guard import DialGuard
 from intercom.routing.events import LegFailure
 from intercom.routing.ids import LegId
-from intercom.routing.plan import PhoneTarget, Target
-from intercom.sip.agreement import Negotiated, Srtp
+from intercom.routing.plan import PhoneTarget, RegisteredPhoneTarget, Target
+from intercom.sip.agreement import Srtp
 from intercom.sip.description import Description
 from intercom.sip.events import (
     DialogEnded,
-    DialogId,
     InfoReceived,
     InviteAnswered,
     InviteFailed,
@@ -55,35 +55,9 @@ ELSEWHERE = "Call completed elsewhere"
 """Then a phone shows no missed call (RFC 3326 §3.1). A carrier is told of no other reason: whether a
 door was opened is not for it to know (requirement A12)."""
 PICTURE_CONTROL = "application/media_control+xml"  # RFC 5168
+COME_BACK_S = 3.0
+"""A phone whose connection is lost while it rings may register again: until then it has not failed."""
 _TAKEN_ELSEWHERE = {EndReason.ANSWERED_ELSEWHERE, EndReason.OPENED_ELSEWHERE}
-
-
-@dataclass(slots=True)
-class _PhoneLeg:
-    leg_id: LegId
-    call: CallFacts
-    media: PlainLeg
-    later: list[Destination]
-    """The ways to try if those before are down."""
-    silence_s: float
-    """How long each of them but the last may say nothing at all."""
-    description: Description = field(init=False)
-    """What is offered over the way that is tried now."""
-    way: Way | None = None
-    media_host: str = ""
-    """What SDP says of our own sound: of the IP family of the way that is tried now."""
-    source_host: str = ""
-    dialog: DialogId | None = None
-    has_rung: bool = False
-    """The trunk works: what fails from now on is the phone's own, and it is not rung by another."""
-    is_answered: bool = False
-    early: tuple[bytes, Negotiated] | None = None
-    """An offer that came before the answer, by UPDATE, and what was agreed on (RFC 3311 §5.2)."""
-    ring_limit: asyncio.TimerHandle | None = field(default=None)
-
-    @property
-    def is_trunk(self) -> bool:
-        return self.way is not None
 
 
 class SipPhoneLegs:
@@ -114,7 +88,7 @@ class SipPhoneLegs:
         self._media_networks = media_networks
         self._guard = guard
         self._post = post
-        self._legs: dict[LegId, _PhoneLeg] = {}
+        self._legs: dict[LegId, PhoneLeg] = {}
 
     # -- from the switchboard ----------------------------------------------------------------
 
@@ -137,13 +111,13 @@ class SipPhoneLegs:
             self._post(leg_id, ev.LegFailed(leg_id, LegFailure.UNREACHABLE))
             return
         silence_s = SILENCE_S / max(len(destinations) - 1, 1)
-        leg = _PhoneLeg(leg_id, call, media, destinations, silence_s)
+        leg = PhoneLeg(leg_id, target, call, media, destinations, silence_s)
         leg.media_host = place.host
         self._legs[leg_id] = leg
         self._surely_invite(leg)
         self._transport.drain()
 
-    def _surely_invite(self, leg: _PhoneLeg) -> None:
+    def _surely_invite(self, leg: PhoneLeg) -> None:
         """Invite the phone, or tell why nobody is."""
         try:
             self._invite(leg)
@@ -157,14 +131,15 @@ class SipPhoneLegs:
             failure = LegFailure.UNREACHABLE
         else:
             return
-        self._drop(leg)
-        self._post(leg.leg_id, ev.LegFailed(leg.leg_id, failure))
+        self._fail(leg, failure)
 
-    def _invite(self, leg: _PhoneLeg) -> None:
+    def _invite(self, leg: PhoneLeg) -> None:
         """Invite the phone over the first way that was not tried yet."""
         destination = leg.later.pop(0)
         self._move_toward(leg, destination.address.host)
         leg.source_host = destination.address.host
+        leg.is_on_stream = destination.is_flow and destination.address.transport.is_stream
+        leg.early = None
         leg.way = destination.way
         leg.description = self._describe(leg.media_host, leg.call, leg.media, destination.srtp)
         leg.dialog = self._transport.endpoint.invite(
@@ -186,7 +161,7 @@ class SipPhoneLegs:
             label=f"trunk {leg.way.trunk.trunk_id}" if leg.way is not None else "SIP phone",
         )
 
-    def _move_toward(self, leg: _PhoneLeg, peer_host: str) -> None:
+    def _move_toward(self, leg: PhoneLeg, peer_host: str) -> None:
         """Take ports of the peer's IP family, where the way before was of the other one."""
         place = self._places.toward(peer_host)
         if place.host == leg.media_host:
@@ -221,6 +196,16 @@ class SipPhoneLegs:
             )
         return Description(local)
 
+    def device_online(self, target: RegisteredPhoneTarget) -> None:
+        """Ring again whoever lost its connection while it rang and is back."""
+        for leg in list(self._legs.values()):
+            ways = self._ways.to(target) if leg.target == target else []
+            if ways and leg.return_limit is not None:
+                leg.stop_waiting()
+                leg.later = ways
+                self._surely_invite(leg)
+        self._transport.drain()
+
     def quiet(self, leg_id: LegId) -> None:
         """Do nothing: a phone's ringing cannot be softened."""
 
@@ -247,7 +232,7 @@ class SipPhoneLegs:
 
     # -- from the wire -----------------------------------------------------------------------
 
-    def _dialog_event(self, leg: _PhoneLeg, event: SipEvent) -> None:
+    def _dialog_event(self, leg: PhoneLeg, event: SipEvent) -> None:
         match event:
             case InviteProgressed():
                 self._progressed(leg)
@@ -265,7 +250,7 @@ class SipPhoneLegs:
             case _:
                 pass
 
-    def _info(self, leg: _PhoneLeg, event: InfoReceived) -> None:
+    def _info(self, leg: PhoneLeg, event: InfoReceived) -> None:
         if event.content_type == PICTURE_CONTROL and b"picture_fast_update" in event.body:
             leg.call.bridge.request_key_frame()
             return
@@ -273,7 +258,7 @@ class SipPhoneLegs:
         if digit is not None:
             leg.call.bridge.digit_by_info(leg.leg_id, digit)
 
-    def _progressed(self, leg: _PhoneLeg) -> None:
+    def _progressed(self, leg: PhoneLeg) -> None:
         """Tell once that it rings; a carrier's announcements before the answer are never bridged (B4)."""
         if leg.has_rung:
             return
@@ -286,16 +271,16 @@ class SipPhoneLegs:
                 leg.ring_limit = loop.call_later(limit_s, self._give_up, leg)
         self._post(leg.leg_id, ev.LegRinging(leg.leg_id))
 
-    def _give_up(self, leg: _PhoneLeg) -> None:
+    def _give_up(self, leg: PhoneLeg) -> None:
         """End a phone that rang as long as its trunk may."""
         self.end(leg.leg_id, EndReason.STAGE_OVER)
         self._post(leg.leg_id, ev.LegFailed(leg.leg_id, LegFailure.NO_ANSWER))
 
-    def _answered(self, leg: _PhoneLeg, answer: bytes) -> None:
+    def _answered(self, leg: PhoneLeg, answer: bytes) -> None:
         if leg.way is not None:
             self._trunks.note(leg.way, is_alive=True)
         try:
-            negotiated = _agreed(leg, answer)
+            negotiated = leg.agreed(answer)
         except RemoteProtocolError as error:
             log.warning("phone.answer_unusable", status=error.status_hint)
             self.end(leg.leg_id, EndReason.FAULT)
@@ -310,7 +295,7 @@ class SipPhoneLegs:
         leg.call.bridge.attach(leg.media, hears_visitor=False, is_phone=True)
         self._post(leg.leg_id, ev.LegAnswered(leg.leg_id))
 
-    def _failed(self, leg: _PhoneLeg, event: InviteFailed) -> None:
+    def _failed(self, leg: PhoneLeg, event: InviteFailed) -> None:
         status = event.status
         default = LegFailure.UNREACHABLE if status >= 500 else LegFailure.REFUSED
         failure = FAILURES.get(status, default)
@@ -321,6 +306,14 @@ class SipPhoneLegs:
             self._transport.forget(leg.dialog)
             self._surely_invite(leg)
             return
+        if leg.has_lost_its_connection(event) and leg.dialog is not None:
+            self._transport.forget(leg.dialog)
+            loop = asyncio.get_running_loop()
+            leg.return_limit = loop.call_later(COME_BACK_S, self._fail, leg, failure)
+            return
+        self._fail(leg, failure)
+
+    def _fail(self, leg: PhoneLeg, failure: LegFailure) -> None:
         self._drop(leg)
         self._post(leg.leg_id, ev.LegFailed(leg.leg_id, failure))
 
@@ -339,13 +332,13 @@ class SipPhoneLegs:
                 remedy=UNREACHABLE_REMEDY,
             )
 
-    def _renegotiate(self, leg: _PhoneLeg, event: ReinviteReceived | OfferAnswered) -> None:
+    def _renegotiate(self, leg: PhoneLeg, event: ReinviteReceived | OfferAnswered) -> None:
         if isinstance(event, OfferAnswered):
             self._offer_answered(leg, event.body)
         else:
             self._answer_offer(leg, event.body)
 
-    def _answer_offer(self, leg: _PhoneLeg, offer: bytes) -> None:
+    def _answer_offer(self, leg: PhoneLeg, offer: bytes) -> None:
         now = self._transport.now
         assert leg.dialog is not None
         if not offer:
@@ -363,7 +356,7 @@ class SipPhoneLegs:
             leg.early = offer, negotiated
         self._transport.endpoint.respond(leg.dialog, now, 200, body=answer)
 
-    def _offer_answered(self, leg: _PhoneLeg, answer: bytes) -> None:
+    def _offer_answered(self, leg: PhoneLeg, answer: bytes) -> None:
         """Take over the answer to an offer of ours; an unusable one changes nothing (RFC 3261 §14.1)."""
         try:
             leg.media.update(leg.description.read(answer))
@@ -380,21 +373,13 @@ class SipPhoneLegs:
             log.error("trunk.limit_reached", remedy=f"{refusal.value}: see INTERCOM_PHONE_CALLS_…")
         return refusal is None
 
-    def _drop(self, leg: _PhoneLeg) -> None:
+    def _drop(self, leg: PhoneLeg) -> None:
         self._guard.end(leg.leg_id)
         self._legs.pop(leg.leg_id, None)
-        if leg.ring_limit is not None:
-            leg.ring_limit.cancel()
+        leg.stop_waiting()
         if leg.dialog is not None:
             self._transport.forget(leg.dialog)
         leg.media.close()
-
-
-def _agreed(leg: _PhoneLeg, answer: bytes) -> Negotiated:
-    """Find what holds from the answer on: it names the newest description of the fork that answered."""
-    if leg.early is not None and leg.early[0] == answer:
-        return leg.early[1]
-    return leg.description.read(answer)
 
 
 def _laws_like(panel_law: Law) -> tuple[Law, ...]:
