@@ -69,7 +69,9 @@ class Parts:
             key=load_or_create_key(settings.state_dir / "panel-link.key"),
             directory=self.directory,
         )
-        families = (socket.AF_INET6 if ":" in each else socket.AF_INET for each in settings.sip_host)
+        families = (
+            socket.AF_INET6 if ":" in each else socket.AF_INET for each in settings.sip_host
+        )
         self.resolver = Resolver(*families, dns=RealDns())
         self.sip_side: SipSide
         """Made by `sip`."""

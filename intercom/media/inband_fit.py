@@ -142,19 +142,26 @@ def fit(
     times_s: Doubles,
     hz: tuple[float, float],
     key: int,
+    *,
+    keep: Doubles,
     under: tuple[float, ...] = (),
 ) -> Fit:
-    """Fit a key's two tones, and tones underneath if told, to samples at these times about zero."""
+    """Fit a key's two tones, and tones underneath if told, to samples at these times about zero.
+
+    `keep` is 1 for a sample that counts, 0 for one that does not.
+    """
     span_s = float(times_s[-1] - times_s[0])
     guess = np.array(hz)
-    nuisance = _waves(times_s, under) if under else np.empty((len(samples), 0))
+    samples = samples * keep
+    kept = keep[:, np.newaxis]
+    nuisance = _waves(times_s, under) * kept if under else np.empty((len(samples), 0))
     slope = (times_s / span_s)[:, np.newaxis]
     tones: Complexes = np.ones(2, dtype=np.complex128)
     slopes: Complexes = tones
     parts: Doubles = samples
     remains: Doubles = samples
     for _ in range(_ROUNDS):
-        waves = _waves(times_s, guess)
+        waves = _waves(times_s, guess) * kept
         basis = np.hstack((waves, waves * slope, nuisance, nuisance * slope))
         parts = np.asarray(np.linalg.solve(basis.T @ basis, basis.T @ samples), np.float64)
         remains = samples - basis @ parts
@@ -163,20 +170,20 @@ def fit(
         slopes = both[2:] / np.where(tones == 0, 1e-9, tones)
         # What turns against the guess shows as a slope at a right angle to the amplitude.
         guess = guess + np.clip(slopes.imag, -1.5, 1.5) / (2 * math.pi * span_s)
-    noise = float(remains @ remains)
-    steady = parts[8 : 8 + nuisance.shape[1]]
-    heard = nuisance @ steady
-    power = float(samples @ samples) - float(heard @ heard)
+    count = float(keep.sum())
+    noise = float(remains @ remains) / count
+    heard = nuisance @ parts[8 : 8 + nuisance.shape[1]]
     nominal = frequencies(key)
     strength = np.abs(tones)
+    power = max(float(strength @ strength) / 2 + noise, 1.0)
     return Fit(
         (float(guess[0] / nominal[0] - 1), float(guess[1] / nominal[1] - 1)),
         (float(strength[0]), float(strength[1])),
         (float(slopes[0].real), float(slopes[1].real)),
-        noise / max(power, 1.0),
-        noise / len(samples),
-        _loudest(remains) / max(power, 1.0),
-        math.sqrt(2 * float(heard @ heard) / len(samples)),
+        noise / power,
+        noise,
+        _loudest(remains) / (count * power),
+        math.sqrt(2 * float(heard @ heard) / count),
     )
 
 

@@ -42,9 +42,10 @@ _RESIDUAL = 0.21
 """Noise 8 dB under both tones makes 0.14 of it."""
 _LOUDEST = 0.02
 """Noise spreads; what stands out of it is a voice's harmonic."""
-_LOUDEST_CLIPPED = 0.09
 _CLIPPED = 30000.0
+"""The last steps of either law below its end."""
 _CLIPPED_SAMPLES = 3
+_LEAST_KEPT = 0.2
 _GAP_POWER = 0.45
 _GAP_NOISE = 2.0
 _DIAL_HOPS = 4
@@ -218,14 +219,17 @@ def judge(
         return None
     samples = hops[at].astype(np.float64).ravel()
     times_s = _times_s(at, table)
+    keep = _unclipped(samples)
+    if keep.sum() < _LEAST_KEPT * len(keep):
+        return None
     hz = inband_fit.guess_hz(tones, at, key)
-    found = inband_fit.fit(samples, times_s, hz, key)
+    found = inband_fit.fit(samples, times_s, hz, key, keep=keep)
     strength = strengths(tones, run.plateau)
-    if _is_key(found, samples) and _are_gaps_quiet(hops, strength, run, found):
+    if _is_key(found) and _are_gaps_quiet(hops, strength, run, found):
         return found
     for thing in under:
-        found = inband_fit.fit(samples, times_s, hz, key, thing.hz)
-        if thing.least <= found.under <= thing.most and _is_key(found, samples):
+        found = inband_fit.fit(samples, times_s, hz, key, keep=keep, under=thing.hz)
+        if thing.least <= found.under <= thing.most and _is_key(found):
             return found
     return None
 
@@ -257,7 +261,7 @@ def _times_s(at: list[int], table: Tables) -> Doubles:
     return result
 
 
-def _is_key(found: Fit, samples: Doubles) -> bool:
+def _is_key(found: Fit) -> bool:
     low, high = found.amplitudes
     twist_db = 20 * math.log10(max(high, 1e-3) / max(low, 1e-3))
     steep = found.slopes if low > high else found.slopes[::-1]
@@ -268,12 +272,14 @@ def _is_key(found: Fit, samples: Doubles) -> bool:
         and abs(steep[0]) <= _SLOPES[0]
         and abs(steep[1]) <= _SLOPES[1]
         and found.residual <= _RESIDUAL
-        and found.loudest <= (_LOUDEST_CLIPPED if _is_clipped(samples) else _LOUDEST)
+        and found.loudest <= _LOUDEST
     )
 
 
-def _is_clipped(samples: Doubles) -> bool:
-    return int(np.count_nonzero(np.abs(samples) >= _CLIPPED)) >= _CLIPPED_SAMPLES
+def _unclipped(samples: Doubles) -> Doubles:
+    """Mark with 1 what the codec did not clip: of an overloaded tone only that is two sinusoids."""
+    result: Doubles = (np.abs(samples) < _CLIPPED).astype(np.float64)
+    return result if len(result) - result.sum() >= _CLIPPED_SAMPLES else np.ones(len(samples))
 
 
 def _are_gaps_quiet(hops: Floats, strength: list[float], run: Run, found: Fit) -> bool:

@@ -330,7 +330,9 @@ def test_a_panel_that_gives_up_before_the_phone_was_rung_is_a_doubt(load):
 
 @pytest.mark.parametrize(("ring_limit_s", "is_doubted"), [(53, True), (54, False)])
 def test_a_panel_must_leave_time_for_the_words_at_the_end(load, ring_limit_s, is_doubted):
-    text = SMALL.replace("buttons = {", f"profile = {{ ring_limit_s = {ring_limit_s} }}\nbuttons = {{")
+    text = SMALL.replace(
+        "buttons = {", f"profile = {{ ring_limit_s = {ring_limit_s} }}\nbuttons = {{"
+    )
 
     assert bool(load(text).warnings) is is_doubted
 

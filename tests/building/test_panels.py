@@ -274,5 +274,7 @@ buttons = { "1" = "bell" }
 certificate_name = "PANEL.example"
 """
 
-    with pytest.raises(ConfigError, match='panel "yard" → certificate_name: is that of panel "main"'):
+    with pytest.raises(
+        ConfigError, match='panel "yard" → certificate_name: is that of panel "main"'
+    ):
         load(panel=other)
