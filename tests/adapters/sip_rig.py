@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -19,6 +18,7 @@ from intercom.sip.endpoint import Endpoint, EndpointConfig
 from intercom.sip.events import DialogId, InviteReceived, SipEvent
 from intercom.sip.offer_answer import Law, LocalMedia, make_answer, make_offer
 from tests.fakes import HOUSE, MAIN, PANEL
+from tests.ports import free_port
 
 HOST = "127.0.0.1"
 SOUND = LocalMedia(host=HOST, audio_port=40_000, audio_rtcp_port=40_001)
@@ -31,12 +31,6 @@ async def until(is_so: Callable[[], object]) -> None:
             return
         await asyncio.sleep(0.005)
     raise TimeoutError("it did not come true")
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
 
 
 def open_files() -> int:

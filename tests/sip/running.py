@@ -18,6 +18,7 @@ from intercom.sip.address import Address
 from intercom.sip.endpoint import Endpoint, EndpointConfig
 from intercom.sip.events import InviteReceived
 from intercom.sip.message import parse
+from tests.ports import free_port
 from tests.sip.wire import OFFER
 
 HOST = "127.0.0.1"
@@ -48,18 +49,6 @@ async def running(*, is_open: bool = True, **settings: object) -> AsyncIterator[
     transport.on_invite = answer
     async with transport:
         yield transport
-
-
-def free_port() -> int:
-    """Find a port that is free for UDP and TCP."""
-    for _ in range(50):
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            port = _chance.randrange(20_000, 32_000)  # below those that clients are given
-            with contextlib.suppress(OSError):
-                tcp.bind((HOST, port))
-                udp.bind((HOST, port))
-                return port
-    raise OSError("no port is free")
 
 
 def options(port: int, name: str = "alive", *, via: str = "UDP") -> bytes:
