@@ -20,3 +20,8 @@ def free_port() -> int:
             udp.bind((HOST, port))
             return port
     raise OSError("no port is free")
+
+
+def sound_ports(count: int) -> int:
+    """Choose the first of `count` ports for sound: even, and none that `free_port` gives."""
+    return 10_000 + count * secrets.randbelow(9_000 // count)

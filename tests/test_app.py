@@ -24,6 +24,7 @@ from intercom.sip.events import (
 )
 from tests.adapters.sip_rig import HOST, Stranger, free_port, stranger, until
 from tests.fakes import ANNA_NUMBER, CALLER_ID
+from tests.ports import sound_ports
 
 PASSWORD = "panel's own"
 STOP_S = 2.0
@@ -67,7 +68,7 @@ async def service_with(
     file = folder / "building.toml"
     file.write_text(building(carrier, name))
     file.chmod(0o600)
-    rtp = free_port() // 20 * 20
+    rtp = sound_ports(20)
     values: dict[str, object] = dict(  # noqa: C408 - as the settings are written
         caller_id=CALLER_ID,
         building_file=file,

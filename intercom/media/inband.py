@@ -241,7 +241,7 @@ class InBandDetector:
         if strength > inband_tone.LOUDER:
             self._end(press, self._base + n + 1)
             return []
-        if strength >= inband_tone.ON and not is_lost:
+        if strength >= inband_tone.HELD and not is_lost:
             press.end = now
             press.gap = Gap()
             return self._tell(press)

@@ -30,6 +30,8 @@ _GATE_COLUMNS = 32
 _GATE_DIAL = 5
 _GATE_SHARE = 0.5
 _GATE_WEAKER = 0.03
+_GATE_LEAST = 0.05
+_DIAL_SHARE = 0.3
 _SPECTRUM = 1024
 _HOP_DIAL = 3
 """So many shapes stand for any dial tone in 5 ms."""
@@ -111,7 +113,7 @@ def gate(window: Floats, table: Tables, least_power: float) -> int | None:
     powers = list(map(add, squares[:_GATE_COLUMNS:2], squares[1:_GATE_COLUMNS:2]))
     low, high = max(powers[:8]), max(powers[8:])
     # A dial tone underneath may be louder than the key.
-    rest = total - sum(squares[_GATE_COLUMNS:])
+    rest = max(total - sum(squares[_GATE_COLUMNS:]), _GATE_LEAST * total)
     both = low + high
     if both < _GATE_SHARE * rest or min(low, high) < _GATE_WEAKER * both:
         return None
@@ -194,12 +196,12 @@ def _loudest(remains: Doubles) -> float:
 
 
 def dial_amplitude(samples: Doubles, times_s: Doubles, dial: tuple[float, ...]) -> float:
-    """Give the amplitude of a dial tone in some sound; 0 if it is not most of it."""
+    """Give the amplitude of a dial tone in some sound; 0 if it does not stand out."""
     waves = _waves(times_s, dial)
     parts = np.linalg.lstsq(waves, samples, rcond=1e-9)[0]
     heard = waves @ parts
     explained = float(heard @ heard)
-    if explained < 0.5 * float(samples @ samples):
+    if explained < _DIAL_SHARE * float(samples @ samples):
         return 0.0
     return math.sqrt(2 * explained / len(samples))
 

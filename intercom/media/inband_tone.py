@@ -21,6 +21,8 @@ _LEAST_CUT_HOPS = 5.7
 _FIT_HOPS = 7
 _LEAST_FIT_HOPS = 5
 ON = 0.8
+HELD = 0.65
+"""Of a key that was told: an echo may take from the tone as long as it sounds."""
 OFF = 0.4
 LOUDER = 1.6
 _GAP_OFF = 3.0
@@ -49,7 +51,7 @@ _LEAST_KEPT = 0.2
 _GAP_POWER = 0.45
 _GAP_NOISE = 2.0
 _DIAL_HOPS = 4
-_DIAL_SHARE = 0.7
+_DIAL_STEADY = 0.7
 """How steady a dial tone's amplitude is."""
 
 
@@ -240,16 +242,18 @@ def dial_tones(before: Floats, table: Tables) -> list[Underneath]:
     end = len(before)
     while end > 0 and is_blank[end - 1]:
         end -= 1
-    before = before[max(end - _DIAL_HOPS, 0) : end]
-    if len(before) < _DIAL_HOPS or any(is_blank[end - _DIAL_HOPS : end]):
-        return []
-    samples = before.astype(np.float64).ravel()
-    times_s = _times_s(list(range(len(before))), table)
     found = []
-    for hz in inband_fit.DIAL_TONES_HZ:
-        steady = inband_fit.dial_amplitude(samples, times_s, hz)
-        if steady:
-            found.append(Underneath(hz, _DIAL_SHARE * steady, steady / _DIAL_SHARE))
+    # The packet before a key may be a repeated one: then the one before that has the tone whole.
+    for last in (end, end - _DIAL_HOPS):
+        first = last - _DIAL_HOPS
+        if first < 0 or any(is_blank[first:last]):
+            continue
+        samples = before[first:last].astype(np.float64).ravel()
+        times_s = _times_s(list(range(_DIAL_HOPS)), table)
+        for hz in inband_fit.DIAL_TONES_HZ:
+            steady = inband_fit.dial_amplitude(samples, times_s, hz)
+            if steady:
+                found.append(Underneath(hz, _DIAL_STEADY * steady, steady / _DIAL_STEADY))
     return found
 
 
