@@ -188,7 +188,8 @@ class InBandDetector:
             nominal * (1 + off)
             for nominal, off in zip(inband_fit.frequencies(key), found.offsets, strict=True)
         )
-        self._press = _Press(key, now - run.start, run.plateau, now, hz)
+        low, high = np.median(np.abs(tones[run.full]), axis=0).tolist()
+        self._press = _Press(key, now - run.start, (low, high), now, hz)
         return self._tell(self._press)
 
     def _refuse(self, n: int) -> None:

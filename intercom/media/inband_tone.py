@@ -25,8 +25,8 @@ HELD = 0.65
 """Of a key that was told: an echo may take from the tone as long as it sounds."""
 OFF = 0.4
 LOUDER = 1.6
-_GAP_OFF = 3.0
-"""15 ms of surely no tone end a key: Q.24 bridges 10 ms and separates by 40 ms."""
+_GAP_OFF = 3.2
+"""16 ms of surely no tone end a key: Q.24 bridges 10 ms and separates by 40 ms."""
 _GAP_BLANK = 6.0
 """Silence to the last bit: one lost packet without concealment, but not two."""
 _GAP_LOST = 9.0
@@ -40,6 +40,8 @@ _OFFSET = 0.02
 _TWIST_DB = (-13.0, 8.5)
 _SLOPES = (0.6, 1.0)
 """Of the stronger and of the weaker tone."""
+_CLIPPED_SLOPE = 1.2
+"""An overloaded tone seems whole where it only begins."""
 _RESIDUAL = 0.21
 """Noise 8 dB under both tones makes 0.14 of it."""
 _LOUDEST = 0.02
@@ -224,14 +226,15 @@ def judge(
     keep = _unclipped(samples)
     if keep.sum() < _LEAST_KEPT * len(keep):
         return None
+    is_clipped = bool(keep.sum() < len(keep))
     hz = inband_fit.guess_hz(tones, at, key)
     found = inband_fit.fit(samples, times_s, hz, key, keep=keep)
     strength = strengths(tones, run.plateau)
-    if _is_key(found) and _are_gaps_quiet(hops, strength, run, found):
+    if _is_key(found, is_clipped=is_clipped) and _are_gaps_quiet(hops, strength, run, found):
         return found
     for thing in under:
         found = inband_fit.fit(samples, times_s, hz, key, keep=keep, under=thing.hz)
-        if thing.least <= found.under <= thing.most and _is_key(found):
+        if thing.least <= found.under <= thing.most and _is_key(found, is_clipped=is_clipped):
             return found
     return None
 
@@ -265,16 +268,17 @@ def _times_s(at: list[int], table: Tables) -> Doubles:
     return result
 
 
-def _is_key(found: Fit) -> bool:
+def _is_key(found: Fit, *, is_clipped: bool) -> bool:
     low, high = found.amplitudes
     twist_db = 20 * math.log10(max(high, 1e-3) / max(low, 1e-3))
     steep = found.slopes if low > high else found.slopes[::-1]
+    limits = (_CLIPPED_SLOPE, _CLIPPED_SLOPE) if is_clipped else _SLOPES
     return (
         min(low, high) >= _LEAST_AMPLITUDE
         and max(map(abs, found.offsets)) <= _OFFSET
         and _TWIST_DB[0] <= twist_db <= _TWIST_DB[1]
-        and abs(steep[0]) <= _SLOPES[0]
-        and abs(steep[1]) <= _SLOPES[1]
+        and abs(steep[0]) <= limits[0]
+        and abs(steep[1]) <= limits[1]
         and found.residual <= _RESIDUAL
         and found.loudest <= _LOUDEST
     )
