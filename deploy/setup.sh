@@ -20,6 +20,7 @@ TEST_PACKAGES=(
   ip:iproute2 nft:nftables
   dnsmasq:dnsmasq-base linphonec:linphone-cli
   kamailio:kamailio "/usr/lib/*/kamailio/modules/tls.so:kamailio-tls-modules"
+  espeak-ng:espeak-ng flite:flite "/usr/lib/*/libspandsp.so.2:libspandsp2"
   sipp:sip-tester baresip:baresip-core /usr/lib/baresip/modules/avcodec.so:baresip-ffmpeg
   chromium:chromium "/usr/lib/*/libatomic.so.1:libatomic1"
 )
