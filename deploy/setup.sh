@@ -59,9 +59,11 @@ stop_ticker() {
   fi 2>/dev/null || true
 }
 
+# Debian's own goes first: it is built with profile-guided optimisation and needs a sixth less CPU a call
+# than one that pyenv builds (docs/measurements.md).
 find_python() {
   local candidate
-  for candidate in python3.11 python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.11.*/bin/python3.11; do
+  for candidate in /usr/bin/python3.11 python3.11 python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.11.*/bin/python3.11; do
     if command -v "$candidate" >/dev/null &&
       "$candidate" -c 'import sys; sys.version_info[:2] == (3, 11) or sys.exit(1); print(sys.executable)' 2>/dev/null; then
       return
@@ -155,7 +157,8 @@ ensure_venv() { # ensure_venv EXTRAS: again only when pyproject.toml or the Pyth
     stop "you may not write to $VENV in this folder; it belongs to another user." \
       "Run this as that user, or clone the repository for yourself."
   fi
-  if ! "$VENV/bin/python" -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+  if [[ $("$VENV/bin/python" -c 'import pip, sys; print(sys.version)' 2>/dev/null) != \
+    "$("$PYTHON" -c 'import sys; print(sys.version)')" ]]; then
     rm -rf "$VENV"
     step "a virtual environment in $VENV, with $PYTHON" "$PYTHON" -m venv "$VENV" || show_log_and_stop \
       "Python could not make a virtual environment; its last words stand above."
