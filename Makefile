@@ -4,6 +4,14 @@ BIN := .venv/bin
 PYTHON_FILES := intercom firmware_sim tests bench
 BENCHES = $(shell grep -l '__main__' bench/*.py 2>/dev/null)
 
+CORES := $(shell nproc)
+WAITING := $(shell echo $$(($$(nproc) + 1)))  # most of their time is waiting
+
+FAST := not e2e and not interop
+# pytest's 5 says that ARGS leave no test of a kind
+some_tests = status=0; some() { echo "== pytest: $$1"; shift; \
+  $(BIN)/pytest -rs "$$@" $(ARGS) || [ $$? -eq 5 ] || status=1; }
+
 need_venv = @test -x $(BIN)/pytest || { echo 'Run `make setup` first.' >&2; exit 1; }
 
 .DEFAULT_GOAL := help
@@ -21,8 +29,11 @@ demo: ## ring, talk and open a door on this machine alone; ARGS="--once" ends af
 	@$(BIN)/intercom demo $(ARGS)
 
 test: setup check ## what CI runs: all checks and all tests, with strangers and a browser
-	@echo '== pytest: all tests'
-	@$(BIN)/pytest -rs $(ARGS)
+	@$(some_tests); \
+	some 'the fast tests' -m '$(FAST) and not alone' -n $(CORES) --dist loadfile; \
+	some 'strangers and a browser' -m 'not ($(FAST)) and not alone' -n $(WAITING) --dist loadgroup; \
+	some 'what measures time' -m alone; \
+	exit $$status
 
 check: ## lint, types and imports; says how to mend what it finds
 	$(need_venv)
@@ -43,7 +54,10 @@ check: ## lint, types and imports; says how to mend what it finds
 
 unit: ## the fast tests alone
 	$(need_venv)
-	@$(BIN)/pytest -m 'not e2e and not interop' $(ARGS)
+	@$(some_tests); \
+	some 'the fast tests' -m '$(FAST) and not alone' -n $(CORES) --dist loadfile; \
+	some 'what measures time' -m '$(FAST) and alone'; \
+	exit $$status
 
 bench: ## every benchmark, one after the other
 	$(need_venv)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intercom.media import g711
-from intercom.sip.offer_answer import Law
+from intercom.sip.offer_answer import Codec
 
 RATE_HZ = 8000
 PROMPTS = Path("/usr/share/asterisk/sounds")
@@ -115,7 +115,7 @@ def varied(path: Path, rng: np.random.Generator) -> bytes:
     loud = np.sqrt(np.mean(samples**2)) + 1.0
     samples *= 32768 * 10 ** (rng.uniform(-32, -12) / 20) / loud
     samples += rng.normal(0, 10 ** rng.uniform(0, 1.7), len(samples))
-    law = Law.PCMA if rng.random() < 0.5 else Law.PCMU
+    law = Codec.PCMA if rng.random() < 0.5 else Codec.PCMU
     pcm = np.clip(np.round(samples), -32768, 32767).astype("<i2").tobytes()
     return g711.decode(g711.encode(pcm, law), law)
 

@@ -31,7 +31,7 @@ class CallRecord:
     door: str
     place: str
     doorbell: str
-    law: str
+    codec: str
     has_picture: bool
     phase: str = "ringing"
     """ringing, accepted, talking or ended"""
@@ -228,7 +228,7 @@ class AppClient:
             door=str(door["name"]) if isinstance(door, dict) else "",
             place=str(frame.get("place", "")),
             doorbell=str(frame.get("doorbell", "")),
-            law=str(frame.get("law", "")),
+            codec=str(frame.get("codec", "")),
             has_picture=bool(frame.get("has_picture")),
             ring_ms=now_ms,
         )

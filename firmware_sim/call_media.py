@@ -63,9 +63,9 @@ class CallMedia:
     def update(self, negotiated: Negotiated) -> None:
         """Send and receive as was agreed on, by the first answer or by a later one."""
         self._audio, self._video = negotiated.audio, negotiated.video
-        if self._voice is None or self._voice.law is not negotiated.audio.law:
+        if self._voice is None or self._voice.codec is not negotiated.audio.codec:
             self._voice = Voice(
-                negotiated.audio.law,
+                negotiated.audio.codec,
                 negotiated.audio.dtmf_send_payload_type,
                 ssrc=secrets.randbits(32),
                 sequence_number=secrets.randbits(15),
@@ -142,7 +142,7 @@ class CallMedia:
                 self.counts.first_rtp_in_ms = at_ms
             heard_ms = self._playout.at_ms(header.ssrc, header.timestamp, at_ms)
             payload = packet[header.payload_start : header.payload_end]
-            self._on_heard(g711.decode(payload, audio.law), heard_ms)
+            self._on_heard(g711.decode(payload, audio.codec), heard_ms)
         elif header.payload_type in (audio.dtmf_payload_type, audio.dtmf_send_payload_type):
             self.counts.events_in += 1
 

@@ -24,6 +24,7 @@ from intercom.media import h264
 WIDTH, HEIGHT = 640, 480
 FRAMES_PER_S = 15
 KEY_FRAME_EVERY_S = 2
+STUBBORN_KEY_FRAME_EVERY_S = 4
 BIT_RATE = 300_000
 BAR_PIXELS = 16
 PROFILE_LEVEL_ID = "42c01f"  # Constrained Baseline, level 3.1: RFC 6184 §8.1
@@ -61,6 +62,8 @@ class Camera:
     """Films while it is started; every picture goes to `on_picture`, in the camera's thread."""
 
     def __init__(self, on_picture: Callable[[Picture], None]) -> None:
+        self.is_stubborn = False
+        """From its next start on: a key frame each 4 s, whatever is asked for."""
         self._on_picture = on_picture
         self._scene = _Scene()
         self._is_key_wanted = threading.Event()
@@ -83,10 +86,13 @@ class Camera:
 
     def request_key_frame(self) -> None:
         """Make the next picture a key frame."""
-        self._is_key_wanted.set()
+        if not self.is_stubborn:
+            self._is_key_wanted.set()
 
     def _film(self, is_stopped: threading.Event) -> None:
-        encoder = _open_encoder()
+        encoder = _open_encoder(
+            STUBBORN_KEY_FRAME_EVERY_S if self.is_stubborn else KEY_FRAME_EVERY_S
+        )
         began_at = time.monotonic()
         number = 0
         while not is_stopped.is_set():
@@ -105,14 +111,14 @@ class Camera:
             is_stopped.wait(max(0.0, began_at + number / FRAMES_PER_S - time.monotonic()))
 
 
-def _open_encoder() -> VideoCodecContext:
+def _open_encoder(key_frame_every_s: int) -> VideoCodecContext:
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height = WIDTH, HEIGHT
     encoder.pix_fmt = "yuv420p"
     encoder.framerate = Fraction(FRAMES_PER_S)
     encoder.time_base = Fraction(1, FRAMES_PER_S)
     encoder.bit_rate = BIT_RATE
-    encoder.gop_size = FRAMES_PER_S * KEY_FRAME_EVERY_S
+    encoder.gop_size = FRAMES_PER_S * key_frame_every_s
     encoder.options = _OPTIONS
     return encoder
 

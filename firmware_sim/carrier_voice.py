@@ -11,9 +11,9 @@ from firmware_sim.carrier_sounds import Script
 from firmware_sim.process import WavRecorder, now_ms
 from firmware_sim.voice import FRAME_MS, Playout, Voice
 from intercom.media import g711, rtp
-from intercom.sip.offer_answer import Law, LocalMedia, NegotiatedAudio, make_answer
+from intercom.sip.offer_answer import Codec, LocalMedia, NegotiatedAudio, make_answer
 
-LAWS = (Law.PCMU, Law.PCMA)
+CODECS = (Codec.PCMU, Codec.PCMA)
 FRAME_S = FRAME_MS / 1000
 
 
@@ -31,7 +31,9 @@ class CarrierVoice(asyncio.DatagramProtocol):
     def accept(self, offer: bytes) -> None:
         """Negotiate; raise RemoteProtocolError for an offer without G.711."""
         host, port = self._transport.get_extra_info("sockname")
-        local = LocalMedia(host, port, port + 1, laws=LAWS, session_id=secrets.randbelow(1 << 31))
+        local = LocalMedia(
+            host, port, port + 1, codecs=CODECS, session_id=secrets.randbelow(1 << 31)
+        )
         self.answer, negotiated = make_answer(offer, local)
         self._audio = negotiated.audio
 
@@ -39,7 +41,7 @@ class CarrierVoice(asyncio.DatagramProtocol):
         """Play the script and then silence, a packet every 20 ms, until cancelled."""
         loop = asyncio.get_running_loop()
         voice = Voice(
-            self._audio.law,
+            self._audio.codec,
             self._audio.dtmf_send_payload_type,
             ssrc=secrets.randbits(32),
             sequence_number=secrets.randbits(15),
@@ -62,7 +64,7 @@ class CarrierVoice(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         header = rtp.parse(data)
         if header is not None and header.payload_type == self._audio.payload_type:
-            pcm = g711.decode(data[header.payload_start : header.payload_end], self._audio.law)
+            pcm = g711.decode(data[header.payload_start : header.payload_end], self._audio.codec)
             at_ms = self._playout.at_ms(header.ssrc, header.timestamp, now_ms())
             self._recorder.write(pcm, at_ms)
 

@@ -61,6 +61,8 @@ class Fault(Enum):
     SLOW = "slow"
     """Every message of the link is taken in a second late."""
     NO_VIDEO = "no_video"
+    STUBBORN_CAMERA = "stubborn_camera"
+    """The next call's picture has a key frame each 4 s, and none on request."""
     NO_SOUND = "no_sound"
     NO_SPEAKER = "no_speaker"
     """Nothing is heard at the door."""
@@ -126,6 +128,8 @@ class Panel:
                 setattr(self.link.faults, fault.value, is_on)
             case Fault.RELAY_STUCK:
                 self.board.set_broken(is_broken=is_on)
+            case Fault.STUBBORN_CAMERA:
+                self.camera.is_stubborn = is_on
             case Fault.SIP_DOWN:
                 self.phone.is_cut_off = is_on
             case _:  # looked up where it matters

@@ -26,7 +26,7 @@ from firmware_sim.process import now_ms
 from firmware_sim.voice import FRAME_MS, KEYS, Playout, Voice, endless, tone
 from intercom.errors import MediaError
 from intercom.media import g711, rtp
-from intercom.sip.offer_answer import Law
+from intercom.sip.offer_answer import Codec
 
 FRAME_S = FRAME_MS / 1000
 REGISTER_ANSWER_S = 2
@@ -34,7 +34,7 @@ REGISTER_ANSWER_S = 2
 REGISTRATION_S = 3600
 LONGEST_CALL_S = 3600
 PORT_TRIES = 100
-LAWS = {RTP.PayloadType.PCMU: Law.PCMU, RTP.PayloadType.PCMA: Law.PCMA}
+CODECS = {RTP.PayloadType.PCMU: Codec.PCMU, RTP.PayloadType.PCMA: Codec.PCMA}
 
 
 class LineListener(Protocol):
@@ -224,7 +224,7 @@ class LineRtp(RTP.RTPClient):
     def trans(self) -> None:
         """Send a packet every 20 ms by a steady clock; runs in a thread of pyVoIP's making."""
         voice = Voice(
-            LAWS[self.preference],
+            CODECS[self.preference],
             self._event_payload_type,
             ssrc=secrets.randbits(32),
             sequence_number=secrets.randbits(15),
@@ -248,8 +248,8 @@ class LineRtp(RTP.RTPClient):
             return
         payload_type = self.assoc.get(header.payload_type)
         payload = packet[header.payload_start : header.payload_end]
-        if payload_type in LAWS:
-            pcm = g711.decode(payload, LAWS[payload_type])
+        if payload_type in CODECS:
+            pcm = g711.decode(payload, CODECS[payload_type])
             at_ms = self._playout.at_ms(header.ssrc, header.timestamp, now_ms())
             self._listener.heard(self._call, pcm, at_ms)
         elif payload_type is RTP.PayloadType.EVENT and header.timestamp != self._last_event_ts:

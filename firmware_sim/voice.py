@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from intercom.media import g711
-from intercom.sip.offer_answer import Law
+from intercom.sip.offer_answer import Codec
 
 SAMPLE_HZ = 8000
 FRAME_MS = 20
@@ -88,7 +88,7 @@ class Playout:
 class Voice:
     """One RTP stream: talk, and keys in its stead; owns sequence number and timestamp."""
 
-    law: Law
+    codec: Codec
     event_payload_type: int | None
     ssrc: int
     sequence_number: int = 0
@@ -132,8 +132,8 @@ class Voice:
 
     def _sound(self, pcm: bytes) -> bytes:
         is_first, self._has_paused = self._has_paused, False
-        payload = g711.encode(pcm, self.law)
-        return self._packet(self.law.value, payload, self.timestamp, is_first=is_first)
+        payload = g711.encode(pcm, self.codec)
+        return self._packet(self.codec.value, payload, self.timestamp, is_first=is_first)
 
     def _packet(
         self, payload_type: int, payload: bytes, timestamp: int, *, is_first: bool

@@ -1,5 +1,10 @@
 """`python -m intercom` and the command `intercom`."""
 
+import os
+
+# Before anything imports numpy: a thread pool would cost more than the small products that it is given.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from intercom.cli import cli
 
 

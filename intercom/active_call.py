@@ -8,6 +8,7 @@ import structlog
 
 from intercom.errors import MediaError
 from intercom.media import prompts, tones
+from intercom.media.leg import Media
 from intercom.media.silence import SILENCE_LIMIT_S
 from intercom.ports import CallFacts, PanelMedia, Ports, RelayOutcome, RelayResult, ResidentLegs
 from intercom.pulse import event_of, pulse, words_for
@@ -76,7 +77,9 @@ class ActiveCall:
         self._offered: dict[LegId, PanelMedia] = {}
         """Media of further presses, until the call has decided about them."""
         self._is_screen_on = False
-        facts.bridge.on_silence = self._fell_silent
+        watch = facts.bridge.supervision
+        watch.on_silence = self._fell_silent
+        watch.on_path, watch.on_path_words = self._path_changed, self._path_explained
 
     def begin(self, media: PanelMedia, button: str) -> None:
         """Carry out the first commands, before any task switch: the visitor waits for them.
@@ -145,6 +148,16 @@ class ActiveCall:
         whom = "the panel" if leg_id == self.panel_leg else "the resident"
         self._step(Hop.FAILED, f"nothing came from {whom} for {SILENCE_LIMIT_S:.0f} s", leg=leg_id)
         self.abort(EndReason.MEDIA_LOST)
+
+    def _path_changed(self, leg_id: LegId, media: Media, is_lost: bool) -> None:
+        """Tell every app what does not come from the panel, and each what does not come from itself."""
+        is_own = leg_id != self.panel_leg
+        for each in [leg_id] if is_own else list(self._legs):
+            self._legs[each].tell_path(each, media, is_lost=is_lost, is_own=is_own)
+
+    def _path_explained(self, leg_id: LegId, words: str) -> None:
+        whom = "the panel" if leg_id == self.panel_leg else "the resident"
+        self._step(Hop.PATH, f"{whom}: {words}", leg=leg_id)
 
     def unheard(self) -> list[ev.Event]:
         """Take the events that came too late for this call."""
@@ -311,11 +324,11 @@ class ActiveCall:
             case do.StopRingback():
                 bridge.stop_ringback()
             case do.PlayPrompt(leg_id, prompt):
-                language = self.facts.property.language
+                prop = self.facts.property
                 if prompt is do.Prompt.WHICH_DOOR:
-                    pcm = prompts.which_door(self.facts.door.name, language)
+                    pcm = prompts.which_door(self.facts.door, prop)
                 else:
-                    pcm = prompts.load(prompts.Words.PRESS_ANY_KEY, language)
+                    pcm = prompts.say(prompts.Words.PRESS_ANY_KEY, prop)
                 length_s = bridge.play(leg_id, pcm)
                 self._step(Hop.PROMPT, f"{prompt.value}, {length_s:.1f} s", leg=leg_id)
             case do.PlayTone(tone_leg, tone):
@@ -355,6 +368,8 @@ class ActiveCall:
                 self._step(hop, "answered", leg=leg_id)
             case ev.LegDeclined(leg_id):
                 self._step(Hop.DECLINED, "by a person", leg=leg_id)
+            case ev.BeepHeard(leg_id):
+                self._step(Hop.TONE, "a beep from the resident's phone", leg=leg_id)
             case ev.LegFailed(leg_id, failure) if failure is not ev.LegFailure.CANCELLED:
                 self._step(Hop.FAILED, failure.value, leg=leg_id)
             case _:  # traced where it is made, or by what comes of it

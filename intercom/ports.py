@@ -9,12 +9,13 @@ from enum import Enum
 from typing import Protocol
 
 from intercom.media.bridge import Bridge
-from intercom.media.leg import MediaLeg
+from intercom.media.conversion import codecs_beside
+from intercom.media.leg import Media, MediaLeg
 from intercom.routing.commands import DoorState, EndReason, PanelState
 from intercom.routing.directory import Door, Doorbell, Panel, PictureSource, Property, Relay
 from intercom.routing.ids import CallId, CommandId, DeviceId, LegId, PanelId, ResidentId
 from intercom.routing.plan import OnlineDevice, Target
-from intercom.sip.offer_answer import Law, NegotiatedVideo
+from intercom.sip.offer_answer import Codec, NegotiatedVideo
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,14 @@ class CallFacts:
     door: Door
     doorbell: Doorbell
     bridge: Bridge
-    law: Law
+    codec: Codec
     """The panel's: what every other leg is offered first, so that nothing is converted."""
     picture: NegotiatedVideo | None
     """The panel's H.264 as negotiated; None: it has no camera, or shows it otherwise."""
+
+    def codecs_to_offer(self) -> tuple[Codec, ...]:
+        """List what another leg is offered now; without what would need one transcoding too many."""
+        return codecs_beside(self.codec, may_transcode=self.bridge.transcodings.has_room)
 
     def snapshots(self) -> PictureSource | None:
         """Tell where pictures are got that the panel does not give by SIP."""
@@ -41,7 +46,7 @@ class CallFacts:
 class PanelMedia:
     """What a press brings along: what was agreed with the panel, and its leg to be opened."""
 
-    law: Law
+    codec: Codec
     picture: NegotiatedVideo | None
     open: Callable[[], MediaLeg]
     """Called once, after the residents are rung; may raise MediaError."""
@@ -80,6 +85,9 @@ class ResidentLegs(Protocol):
 
     def tell_door(self, leg_id: LegId, state: DoorState, cause: str, pulse_ms: int) -> None:
         """Say what is known about the door."""
+
+    def tell_path(self, leg_id: LegId, media: Media, *, is_lost: bool, is_own: bool) -> None:
+        """Say that the panel's sound or picture, or the leg's own sound, stopped coming or came back."""
 
 
 class Presence(Protocol):

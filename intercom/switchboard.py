@@ -11,6 +11,8 @@ import structlog
 
 from intercom.active_call import ActiveCall
 from intercom.media.bridge import Bridge
+from intercom.media.conversion import Transcodings
+from intercom.media.sequencer import Sequencer
 from intercom.ports import CallFacts, PanelMedia, Ports, RelayResult
 from intercom.pulse import pulse
 from intercom.routing import events as ev
@@ -35,16 +37,21 @@ class Switchboard:
         trace: Trace,
         token: Callable[[int], str],
         limits: Limits | None = None,
+        transcodings: Transcodings | None = None,
     ) -> None:
         self._directory = directory
         self._trace = trace
         self._token = token
         self._limits = limits or Limits()
+        self._transcodings = transcodings or Transcodings()
         self._ports: Ports
         self._tasks: asyncio.TaskGroup
         self._by_panel: dict[PanelId, ActiveCall] = {}
         self._by_leg: dict[LegId, ActiveCall] = {}
+        self._legs_of: dict[ActiveCall, list[LegId]] = {}
+        """All that a call ever claimed."""
         self._is_stopping = False
+        self._sequencer: Sequencer | None = None
 
     def start(self, tasks: asyncio.TaskGroup, ports: Ports) -> None:
         """Begin to take presses; `tasks` owns every call's task from now on."""
@@ -106,6 +113,7 @@ class Switchboard:
     def claim(self, leg_id: LegId, call: ActiveCall) -> None:
         """Bring this leg's events to the call from now on."""
         self._by_leg[leg_id] = call
+        self._legs_of.setdefault(call, []).append(leg_id)
         self._trace.claim(leg_id, call.facts.call_id)
 
     def release(self, leg_id: LegId) -> None:
@@ -114,8 +122,9 @@ class Switchboard:
 
     def closed(self, call: ActiveCall) -> None:
         """Forget a call, and begin the next one if a press of another button ended it."""
-        for leg_id in [leg for leg, owner in self._by_leg.items() if owner is call]:
-            del self._by_leg[leg_id]
+        for leg_id in self._legs_of.pop(call, ()):
+            if self._by_leg.get(leg_id) is call:
+                del self._by_leg[leg_id]
         panel_id = call.facts.panel.panel_id
         del self._by_panel[panel_id]
         if call.anew is not None:
@@ -155,8 +164,13 @@ class Switchboard:
             panel=panel,
             door=directory.doors[panel.door_id],
             doorbell=doorbell,
-            bridge=Bridge(on_digit=lambda leg, digit, way: active.digit(leg, digit, way.value)),
-            law=media.law,
+            bridge=Bridge(
+                on_digit=lambda leg, digit, way: active.digit(leg, digit, way.value),
+                on_beep=lambda leg: active.put(ev.BeepHeard(leg)),
+                sequencer=self._shared_sequencer(),
+                transcodings=self._transcodings,
+            ),
+            codec=media.codec,
             picture=media.picture,
         )
         online = self._ports.presence.online
@@ -175,3 +189,10 @@ class Switchboard:
             call, facts, ports=self._ports, trace=self._trace, tasks=self._tasks, owner=self
         )
         return active
+
+    def _shared_sequencer(self) -> Sequencer:
+        """Give the one by which all calls play sounds."""
+        if self._sequencer is None:
+            loop = asyncio.get_running_loop()
+            self._sequencer = Sequencer(loop.time, loop.call_at)
+        return self._sequencer

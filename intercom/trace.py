@@ -21,6 +21,7 @@ MAX_LEGS = 4_000
 """Of all calls together: who belongs to which call."""
 
 Fact = str | int | float | bool | None
+_NO_FACTS: Mapping[str, Fact] = MappingProxyType({})
 
 
 class Hop(Enum):
@@ -38,6 +39,8 @@ class Hop(Enum):
     PHONE_ANSWER = "phone answer"
     ANSWER = "answer"
     CONNECTED = "connected"
+    PATH = "path"
+    """Sound or picture that stopped, came back or goes one way alone, and why."""
     PROMPT = "prompt"
     KEY = "key"
     OPEN_COMMAND = "open command"
@@ -63,7 +66,7 @@ class Step(NamedTuple):
     since_start_ms: int
     hop: Hop
     text: str = ""
-    facts: Mapping[str, Fact] = MappingProxyType({})
+    facts: Mapping[str, Fact] = _NO_FACTS
 
 
 @dataclass(slots=True)
@@ -117,7 +120,7 @@ class Trace:
             call.dropped += 1
             return
         since_start_ms = round((now - call.started_at) * 1000)
-        short = {name: _short(fact) for name, fact in facts.items()}
+        short = {name: _short(fact) for name, fact in facts.items()} if facts else _NO_FACTS
         step = Step(call_id, now, since_start_ms, hop, text[:MAX_TEXT], short)
         call.steps.append(step)
         if self._subscribers:

@@ -5,6 +5,22 @@ from collections.abc import Generator
 
 import pytest
 
+BESIDE_OTHERS_S = 15
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marks that say how tests may be run together."""
+    config.addinivalue_line("markers", "alone: measures time, so that nothing may run beside it")
+    config.addinivalue_line("markers", "xdist_group(name): those of a name run one after the other")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a test more than its five seconds where others take the processor from it."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for item in items:
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(BESIDE_OTHERS_S))
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(

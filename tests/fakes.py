@@ -45,7 +45,7 @@ from intercom.routing.ids import (
     TrunkId,
 )
 from intercom.routing.plan import AppTarget
-from intercom.sip.offer_answer import Law
+from intercom.sip.offer_answer import Codec
 from tests.media.peers import RecordingLeg
 
 HOUSE, MAIN, PANEL = PropertyId("house"), DoorId("main"), PanelId("panel-a")
@@ -121,6 +121,9 @@ class FakeResidentLegs(ResidentLegs):
 
     def tell_door(self, leg_id, state, cause, pulse_ms):
         self._tell("tell_door", leg_id, state)
+
+    def tell_path(self, leg_id, media, *, is_lost, is_own):
+        self._tell("tell_path", leg_id, (media, is_lost, is_own))
 
     def _end(self, what, leg_id, reason):
         if leg_id in self.ringing:
@@ -268,4 +271,4 @@ FAULT, SHUTTING_DOWN = EndReason.FAULT, EndReason.SHUTTING_DOWN
 
 def panel_media(leg_id: LegId, clock: Callable[[], float]) -> PanelMedia:
     """Make what a press of a panel without a camera brings along."""
-    return PanelMedia(Law.PCMA, None, lambda: RecordingLeg(leg_id, clock))
+    return PanelMedia(Codec.PCMA, None, lambda: RecordingLeg(leg_id, clock))

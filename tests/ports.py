@@ -1,27 +1,25 @@
-"""Ports of loopback that nobody uses."""
+"""Ports that nobody uses: each process of tests has a block of its own, so that several may run at once."""
 
-import contextlib
-import secrets
-import socket
+import functools
 
-HOST = "127.0.0.1"
+from intercom.demo.ports import PortBlock
+from intercom.demo.processes import HOST
 
-
-def free_port() -> int:
-    """Find a port that is free for UDP and TCP, below those that clients are given."""
-    for _ in range(50):
-        port = 20_000 + secrets.randbelow(12_000)
-        with (
-            socket.socket() as tcp,
-            socket.socket(type=socket.SOCK_DGRAM) as udp,
-            contextlib.suppress(OSError),
-        ):
-            tcp.bind((HOST, port))
-            udp.bind((HOST, port))
-            return port
-    raise OSError("no port is free")
+SPARE = 4
+"""What is given with each: a phone's RTCP and picture, and SIP by TLS, are beside it."""
 
 
-def sound_ports(count: int) -> int:
-    """Choose the first of `count` ports for sound: even, and none that `free_port` gives."""
-    return 10_000 + count * secrets.randbelow(9_000 // count)
+@functools.cache
+def block() -> PortBlock:
+    """Give this process's block, which it keeps to its end."""
+    return PortBlock()
+
+
+def free_port(host: str = HOST) -> int:
+    """Find an even port that is free for UDP and TCP, and three behind it."""
+    return block().take(SPARE, host=host)
+
+
+def free_ports(count: int, host: str = HOST) -> int:
+    """Find the even first of `count` ports in a row."""
+    return block().take(count, host=host)

@@ -54,7 +54,7 @@ class Rig:
             house.doors[MAIN],
             doorbell,
             self.bridge,
-            self.panel.law,
+            self.panel.codec,
             None,
         )
         numbers = iter(range(100))

@@ -24,7 +24,7 @@ from intercom.sip.events import (
 )
 from tests.adapters.sip_rig import HOST, Stranger, free_port, stranger, until
 from tests.fakes import ANNA_NUMBER, CALLER_ID
-from tests.ports import sound_ports
+from tests.ports import free_ports
 
 PASSWORD = "panel's own"
 STOP_S = 2.0
@@ -68,7 +68,7 @@ async def service_with(
     file = folder / "building.toml"
     file.write_text(building(carrier, name))
     file.chmod(0o600)
-    rtp = sound_ports(20)
+    rtp = free_ports(20)
     values: dict[str, object] = dict(  # noqa: C408 - as the settings are written
         caller_id=CALLER_ID,
         building_file=file,
@@ -164,6 +164,7 @@ async def test_a_port_that_is_taken_ends_the_start_with_its_words(tmp_path):
         file = tmp_path / "building.toml"
         file.write_text(building(carrier.address))
         file.chmod(0o600)
+        rtp = free_ports(20)
         settings = Settings(
             caller_id=CALLER_ID,
             building_file=file,
@@ -174,8 +175,8 @@ async def test_a_port_that_is_taken_ends_the_start_with_its_words(tmp_path):
             http_host=HOST,
             http_port=free_port(),
             media_host=HOST,
-            rtp_port_first=42_000,
-            rtp_port_last=42_019,
+            rtp_port_first=rtp,
+            rtp_port_last=rtp + 19,
             webrtc_port=free_port(),
         )
 

@@ -53,6 +53,7 @@ async def test_what_moves_with_each_call_is_told_only_where_all_is_commercial(is
 
     names = {
         "intercom_calls",
+        "intercom_tasks",
         "intercom_sip_received_total",
         'intercom_sip_table_entries{table="dialogs"}',
     }

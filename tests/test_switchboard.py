@@ -223,7 +223,7 @@ async def test_a_key_of_the_answered_phone_opens_the_door_once():
         rig.post(ev.LegAnswered(leg_id))
         await settled()
 
-        rig.world.phones.facts.bridge._on_digit(leg_id, "5", DigitWay.EVENT)
+        rig.world.phones.facts.bridge._keys._on_digit(leg_id, "5", DigitWay.EVENT)
         await settled()
 
         assert len(rig.world.relay.pulses) == 1
@@ -235,7 +235,7 @@ async def test_a_key_of_a_leg_that_is_not_the_calls_opens_nothing():
         rig.press()
         for leg_id in (LEG, LegId("unknown"), rig.world.apps.leg):
             rig.switchboard.post(leg_id, ev.DigitPressed(leg_id, "5"))
-            rig.world.apps.facts.bridge._on_digit(leg_id, "5", DigitWay.EVENT)
+            rig.world.apps.facts.bridge._keys._on_digit(leg_id, "5", DigitWay.EVENT)
         await settled()
 
         assert rig.world.relay.pulses == []

@@ -15,6 +15,7 @@ import structlog
 
 from intercom.errors import RemoteProtocolError
 from intercom.media.dtls import DtlsIdentity
+from intercom.media.leg import Media
 from intercom.media.mux import MuxPort
 from intercom.media.webrtc import WebRtcLeg
 from intercom.ports import AppChannel, CallFacts, Pictures
@@ -87,7 +88,14 @@ class AppLegs:
     def ring(self, call: CallFacts, leg_id: LegId, target: Target) -> None:
         """Ring one app: its message carries the offer, so that the picture needs one round trip."""
         assert isinstance(target, AppTarget)
-        media = WebRtcLeg.open(leg_id, self._mux, self._certificate, call.law, call.picture)
+        media = WebRtcLeg.open(
+            leg_id,
+            self._mux,
+            self._certificate,
+            call.codec,
+            call.picture,
+            codecs=call.codecs_to_offer(),
+        )
         leg = _AppLeg(leg_id, self._token(32), target, call, media)
         self._legs[leg_id] = leg
         self._by_token[leg.token] = leg
@@ -97,7 +105,10 @@ class AppLegs:
         if not self._send(leg, self._ring_message(leg)):
             self._drop(leg)
             self._post(leg_id, ev.LegFailed(leg_id, LegFailure.UNREACHABLE))
-        elif self._pictures is not None and (source := call.snapshots()) is not None:
+            return
+        for lost in call.bridge.supervision.lost:
+            self.tell_path(leg_id, lost, is_lost=True, is_own=False)
+        if self._pictures is not None and (source := call.snapshots()) is not None:
             self._pictures.follow(call.call_id, source, leg_id, partial(self._show, leg))
 
     def _show(self, leg: _AppLeg, jpeg: str) -> None:
@@ -113,7 +124,7 @@ class AppLegs:
             "place": call.property.address,
             "doorbell": call.doorbell.name,
             "offer": leg.media.offer(),
-            "law": call.law.name,
+            "codec": call.codec.name,
             "has_picture": call.picture is not None or call.snapshots() is not None,
             "is_snapshot": call.snapshots() is not None,
             "ring_s": call.panel.profile.ring_limit_s,
@@ -146,6 +157,13 @@ class AppLegs:
         """Say what is known about the door."""
         if leg := self._legs.get(leg_id):
             message = {"type": "door", "state": state.value, "cause": cause, "for_ms": pulse_ms}
+            self._send(leg, message)
+
+    def tell_path(self, leg_id: LegId, media: Media, *, is_lost: bool, is_own: bool) -> None:
+        """Say that nothing comes from the door, or from this app."""
+        if leg := self._legs.get(leg_id):
+            whose, state = "you" if is_own else "door", "lost" if is_lost else "back"
+            message = {"type": "path", "media": media.value, "state": state, "from": whose}
             self._send(leg, message)
 
     # -- from the app ------------------------------------------------------------------------

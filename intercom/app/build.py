@@ -21,6 +21,7 @@ from intercom.app.in_force import BuildingInForce
 from intercom.app.presence import DevicesOnline
 from intercom.app.sip_side import SipSide, token
 from intercom.errors import ConfigError, MediaError
+from intercom.media.conversion import Transcodings
 from intercom.media.dtls import DtlsIdentity
 from intercom.media.mux import MuxPort
 from intercom.ports import Ports
@@ -62,6 +63,7 @@ class Parts:
             trace=self.trace,
             token=token,
             limits=Limits(talk_s=settings.talk_limit_s),
+            transcodings=Transcodings(settings.transcodings),
         )
         self.logins = LoginTable(clock=loop.time)
         self.hub = AppHub(directory=self.directory, logins=self.logins)

@@ -6,9 +6,10 @@ import itertools
 
 from intercom.adapters.sip.farewell import FAREWELLS
 from intercom.media import prompts, tones
-from intercom.media.sequencer import encoded_clip, encoded_ringback
+from intercom.media.clips import encoded_clip, encoded_ringback
+from intercom.routing.directory import Directory
 from intercom.sip.capture import Capture
-from intercom.sip.offer_answer import Law
+from intercom.sip.codec import G711
 from intercom.trace import Trace
 
 FORGET_TRACES_S = 60.0
@@ -18,22 +19,24 @@ FULL_COLLECTIONS = 300
 """Each so many collections one is a full one; it takes a few ms."""
 YOUNG_OBJECTS = 50_000
 """New objects at which Python collects by itself; 50 presses a second make 12,000."""
-_SAID_BY_THE_ROUTER = frozenset({prompts.Words.NO_CALLBACK, *FAREWELLS.values()})
-"""Said outside a call's bridge, to a visitor or a caller, while others talk."""
+_SAID = frozenset({prompts.Words.NO_CALLBACK, prompts.Words.PRESS_ANY_KEY, *FAREWELLS.values()})
+"""What is said besides the names of the doors."""
 
 
-def prepare_sounds() -> None:
-    """Make every sound once, so that no call waits for it."""
-    for law in Law:
-        encoded_ringback(law)
+def prepare_sounds(directory: Directory) -> None:
+    """Make every sound of a building once, so that no call waits for it (14 ms of the loop each)."""
+    for codec in G711:
+        encoded_ringback(codec)
     for make in (tones.opened, tones.refused, tones.ending_soon):
         make()
-    for words in prompts.Words:
-        for language in prompts.LANGUAGES:
-            pcm = prompts.load(words, language)
-            if words in _SAID_BY_THE_ROUTER:
-                for law in Law:
-                    encoded_clip(pcm, law)  # 14 ms of the loop the first time
+    said: set[bytes] = set()
+    for prop in directory.properties.values():
+        said.update(prompts.say(words, prop) for words in _SAID)
+    for door in directory.doors.values():
+        said.add(prompts.which_door(door, directory.properties[door.property_id]))
+    for pcm in said:
+        for codec in G711:
+            encoded_clip(pcm, codec)
 
 
 def keep_garbage_collection_short() -> None:

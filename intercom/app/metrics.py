@@ -4,6 +4,7 @@ What moves with each single call (calls, dialogs, transactions, messages heard) 
 commercial: a monitoring system keeps what it reads, and of a residential property nothing about calls is kept anywhere.
 """
 
+import asyncio
 import contextlib
 import dataclasses
 import itertools
@@ -88,6 +89,8 @@ class ServiceCollector(Collector):
         )
         if not hidden:
             yield GaugeMetricFamily("intercom_calls", "Calls now.", value=sources.calls())
+            tasks = len(asyncio.all_tasks())
+            yield GaugeMetricFamily("intercom_tasks", "Tasks of the event loop.", value=tasks)
 
 
 def is_all_commercial(directory: Directory) -> bool:

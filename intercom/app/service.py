@@ -22,7 +22,7 @@ from intercom.app.in_force import BuildingInForce
 from intercom.app.metrics import MetricSources, is_all_commercial, metrics_server
 from intercom.app.sip_side import sip_line
 from intercom.app.sip_trace import SipTrace
-from intercom.building import BuildingChange, load_building
+from intercom.building import Building, BuildingChange, load_building
 from intercom.errors import ConfigError
 from intercom.ports import RelayResult
 from intercom.routing.commands import EndReason
@@ -175,14 +175,9 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
     if is_only_loopback(settings):
         log.warning("service.address_unknown", remedy=GIVE_ADDRESS)
     building = BuildingInForce(
-        building_file or settings.building_file,
-        lambda file: with_hep_allowed(
-            settings,
-            load_building(file, caller_id=settings.caller_id, dial_policy=settings.dial_policy),
-        ),
+        building_file or settings.building_file, lambda file: _load(settings, file)
     )
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    prepare_sounds()
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         parts = await build(settings, building, stack, tasks)
         service = Service(settings, building, parts)
@@ -213,3 +208,10 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
             await asyncio.sleep(STOP_GRACE_S if calls else 0)
             await stack.aclose()
             parts.cancel_chores()
+
+
+def _load(settings: Settings, file: Path) -> Building:
+    """Load a building and make its sounds; for a running service that is done in a thread."""
+    building = load_building(file, caller_id=settings.caller_id, dial_policy=settings.dial_policy)
+    prepare_sounds(building.directory)
+    return with_hep_allowed(settings, building)

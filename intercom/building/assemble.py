@@ -4,6 +4,7 @@ from ipaddress import ip_network
 
 from intercom.building.check import Secrets, Tables
 from intercom.building.lines import Path
+from intercom.building.recordings import Recordings
 from intercom.building.tables import PanelTable, ResidentTable, TrunkTable
 from intercom.building.ways import picture_of, profile_of, relay_of
 from intercom.routing.directory import (
@@ -34,12 +35,14 @@ from intercom.routing.ids import (
 from intercom.routing.numbers import to_e164
 
 
-def assemble(tables: Tables, secrets: Secrets, region: str | None) -> Directory:
+def assemble(
+    tables: Tables, secrets: Secrets, recordings: Recordings, region: str | None
+) -> Directory:
     """Make the directory; every reference is known to hold, and each number to be one.
 
     `region` is the country in whose way numbers may be written.
     """
-    prop = _property(tables)
+    prop = _property(tables, recordings)
     property_id = prop.property_id
     doors = [
         Door(
@@ -48,6 +51,7 @@ def assemble(tables: Tables, secrets: Secrets, region: str | None) -> Directory:
             name=table.name,
             relay=relay_of(table, ("door", position, "relay"), tables, secrets),
             pulse_ms=table.pulse_ms,
+            recording=recordings.get(("door", position, "recording"), b""),
         )
         for position, table in tables.doors.items()
     ]
@@ -83,7 +87,7 @@ def assemble(tables: Tables, secrets: Secrets, region: str | None) -> Directory:
     )
 
 
-def _property(tables: Tables) -> Property:
+def _property(tables: Tables, recordings: Recordings) -> Property:
     table = tables.property
     assert table is not None, "a file without [property] has been refused"
     return Property(
@@ -93,6 +97,11 @@ def _property(tables: Tables) -> Property:
         address=table.address,
         language=table.language,
         open_keys=frozenset(table.open_keys),
+        recordings={
+            str(path[-1]): pcm
+            for path, pcm in recordings.items()
+            if path[:2] == ("property", "prompts")
+        },
     )
 
 

@@ -14,6 +14,7 @@ from intercom.building.check import Tables, check
 from intercom.building.check_trunks import home_region
 from intercom.building.faults import Faults, did_you_mean, name_of
 from intercom.building.lines import LineIndex, Path
+from intercom.building.recordings import read_recordings
 from intercom.building.secrets import read_secrets
 from intercom.building.tables import (
     LISTS,
@@ -31,7 +32,13 @@ from intercom.routing.numbers import DialPolicy
 
 _MAX_FILE_BYTES = 4_000_000
 _TOML_HINT = 'texts stand in "quotes", and tables that come more than once in [[double brackets]]'
-_INNER = {"sip_account": "resident", "relay": "door", "profile": "panel", "buttons": "panel"}
+_INNER = {
+    "sip_account": "resident",
+    "relay": "door",
+    "profile": "panel",
+    "buttons": "panel",
+    "prompts": "property",
+}
 """Tables that stand in others."""
 _T = TypeVar("_T", bound=Table)
 
@@ -66,8 +73,9 @@ def load_building(
     secrets = read_secrets(tables, faults, file, environment)
     check(tables, secrets, faults, caller_id, dial_policy or DialPolicy())
     faults.raise_if_any()
+    recordings = read_recordings(tables, faults, file)
     region = home_region(tables.trunks.values(), caller_id)
-    return Building(assemble(tables, secrets, region), tuple(faults.warnings))
+    return Building(assemble(tables, secrets, recordings, region), tuple(faults.warnings))
 
 
 def _read(file: FilePath) -> str:

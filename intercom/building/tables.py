@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from argon2 import Type, extract_parameters
 from argon2.exceptions import InvalidHashError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from intercom.routing.numbers import is_e164
 
@@ -48,6 +48,10 @@ def _check_url(value: str) -> str:
         raise ValueError
     _ = parts.port  # raises ValueError when it is out of range
     return value
+
+
+def _bokmaal_for_no(value: object) -> object:
+    return "nb" if value == "no" else value
 
 
 def _check_hash(value: str) -> str:
@@ -108,12 +112,41 @@ class WithCode(Table):
     )
 
 
+def _wav(words: str) -> Any:  # noqa: ANN401 - as pydantic
+    return _row(f"the path of a WAV file of at most 20 s that says {words}", None)
+
+
+class PromptsTable(Table):
+    """Recordings of the property's own, each in the place of the words that come with the service."""
+
+    ring_from: str | None = _wav("that somebody rings; the door's name follows")
+    press_any_key: str | None = _wav("that a key must be pressed to go on")
+    door_opened: str | None = _wav("that the door is open")
+    not_opened: str | None = _wav("that the door was not opened")
+    nobody_answers: str | None = _wav("that nobody answers")
+    nobody_reachable: str | None = _wav("that nobody can be reached")
+    too_many_calls: str | None = _wav("that there are too many calls")
+    no_callback: str | None = _wav("to callers that this number cannot be called")
+    in_use: str | None = _wav("that the intercom is in use")
+    main_entrance: str | None = _wav("the main entrance's name")
+    garage: str | None = _wav("the garage's name")
+    back_door: str | None = _wav("the back door's name")
+    gate: str | None = _wav("the gate's name")
+    cellar: str | None = _wav("the cellar's name")
+    entrance: str | None = _wav("what any other door is called")
+
+
 class PropertyTable(Table):
     id: Id = _row("a short name of letters, digits, dots, dashes", "property")
     name: Name = _row("what people call it, 1 to 64 characters")
     kind: Literal["residential", "commercial"] = _row('"residential" or "commercial"')
     address: Name = _row("the street address that the app shows, 1 to 64 characters")
-    language: Literal["nb", "en"] = _row('the language of the spoken prompts, "nb" or "en"', "nb")
+    language: Annotated[Literal["nb", "nn", "en", "sv"], BeforeValidator(_bokmaal_for_no)] = _row(
+        'the language of the spoken prompts: "nb" (bokmål), "nn" (nynorsk), "en" or "sv"', "nb"
+    )
+    prompts: PromptsTable = _row(
+        'such as { nobody_answers = "prompts/nobody.wav" }', PromptsTable()
+    )
     open_keys: list[Annotated[str, Field(pattern=r"^[0-9*#]$")]] = _row(
         'the telephone keys that open a door, such as ["5"] or ["5", "8"]', ["5"], min_length=1
     )
@@ -165,6 +198,7 @@ class DoorTable(Table):
         PanelLinkTable | HttpTable | PanelCodeTable | MakeRelayTable, Field(discriminator="driver")
     ] = _row('a relay such as { driver = "panel-link", panel = "main", relay = 1 }')
     pulse_ms: int = _row(f"milliseconds from 100 to {MAX_PULSE_MS}", 3000, ge=100, le=MAX_PULSE_MS)
+    recording: str | None = _wav("the door's name, for phones")
 
 
 class ProfileTable(Table):
@@ -178,8 +212,10 @@ class ProfileTable(Table):
     ring_limit_s: float | None = _row(
         "seconds from 10 to 600 that the panel rings by itself", None, ge=10, le=600
     )
-    codecs: list[Literal["PCMA", "PCMU"]] | None = _row(
-        'the sound that is preferred first, such as ["PCMA", "PCMU"]', None, min_length=1
+    codecs: list[Literal["PCMA", "PCMU", "G722", "OPUS"]] | None = _row(
+        'the sound that is preferred first, such as ["PCMA", "PCMU"] or ["OPUS", "G722", "PCMA"]',
+        None,
+        min_length=1,
     )
     code_way: CodeWayName | None = _row(f"how the panel takes door codes: {_CODE_WAYS}", None)
     srtp: Literal["off", "optional", "required"] | None = _row(

@@ -67,6 +67,7 @@ Examples:
   intercom relay-test main                     pulse a door's relay and say what was measured
   intercom trace --follow                      watch calls, hop by hop, in milliseconds
   intercom sip-trace --last                    the last call's SIP messages as a ladder
+  intercom prompt nobody.wav --out heard.wav   a recording of your own, as phones will hear it
 
 \b
 Exit codes:

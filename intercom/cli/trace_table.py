@@ -9,6 +9,7 @@ _COLOURS = {
     "opened": "green",
     "relay": "green",
     "connected": "green",
+    "path": "yellow",
     "failed": "yellow",
     "refused": "yellow",
     "declined": "yellow",

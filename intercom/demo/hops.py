@@ -71,7 +71,7 @@ TEXTS: dict[Hop, HopText] = {
     ),
     Hop.PHONE_RING: HopText("the phone rings", 4, "is the phone registered with the carrier?"),
     Hop.PHONE_ANSWER: HopText("the phone was answered", 6, "did anybody pick up?"),
-    Hop.PROMPT: HopText("it was told which door", 4, "sound from the router to the phone"),
+    Hop.PROMPT: HopText("it was told which door", 8, "sound from the router to the phone"),
     Hop.TALK: HopText("talk both ways", 6, "the panel's microphone, the phone, UDP both ways"),
     Hop.KEY: HopText("the resident pressed 5", 3, "which key was it?"),
     Hop.PHONE_RELAY: HopText(

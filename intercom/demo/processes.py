@@ -134,7 +134,7 @@ def free_ports(*wanted: tuple[int, socket.SocketKind]) -> list[int]:
     found: list[int] = []
     for port, kind in wanted:
         candidates = ([port] if port else []) + random.sample(_PORTS, _PORT_TRIES)
-        free = (each for each in candidates if each not in found and _is_free(each, kind))
+        free = (each for each in candidates if each not in found and is_free(each, kind))
         chosen = next(free, None)
         if chosen is None:
             raise DemoError("There is no free port on this machine.")
@@ -145,7 +145,7 @@ def free_ports(*wanted: tuple[int, socket.SocketKind]) -> list[int]:
 def free_range(first: int, count: int) -> int:
     """Give an even port from which `count` UDP ports are free on loopback."""
     for base in range(first, 64_000 - count, count):
-        if all(_is_free(base + offset, socket.SOCK_DGRAM) for offset in range(count)):
+        if all(is_free(base + offset, socket.SOCK_DGRAM) for offset in range(count)):
             return base
     raise DemoError("There are no free UDP ports for sound and picture on this machine.")
 
@@ -155,7 +155,8 @@ def tail(file: Path, lines: int = 12) -> str:
     return "\n".join(file.read_text("utf-8", "replace").splitlines()[-lines:])
 
 
-def _is_free(port: int, kind: socket.SocketKind) -> bool:
+def is_free(port: int, kind: socket.SocketKind) -> bool:
+    """Tell whether nobody has bound this port of loopback."""
     with socket.socket(socket.AF_INET, kind) as probe:
         if kind is socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -16,7 +16,8 @@ import aiohttp
 from argon2 import PasswordHasher
 
 from intercom.adapters.panel_link import load_or_create_key, public_key_text
-from intercom.demo.processes import HOST, Child, DemoError, Remote, free_ports, free_range, start
+from intercom.demo.ports import PortBlock
+from intercom.demo.processes import HOST, Child, DemoError, Remote, is_free, start
 
 CALLER_ID = "+4723506953"
 NUMBER = "+4790000001"
@@ -25,10 +26,7 @@ ADDRESS = "Storgata 14"
 RESIDENT = "kari"
 ONLINE_TIMEOUT_S = 15.0
 POLL_S = 0.05
-FIRST_RTP_PORT = 24_000
 RTP_PORTS = 200
-RTP_RANGES = 40
-"""All of them below the ports that Linux gives out by itself, from 32768 on."""
 
 _UDP, _TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
 _IS_ONLINE: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
@@ -84,32 +82,31 @@ class PortMap:
     panel_http: int = 0
 
     @classmethod
-    def find(cls, *, is_known: bool) -> "PortMap":
-        """Take the well-known ports where they are free, or any."""
-        known = (5060, 8080, 8081) if is_known else (0, 0, 0)
-        sip, http, panel_http, webrtc, carrier_sip = free_ports(
-            *zip(known, (_UDP, _TCP, _TCP), strict=True), (0, _UDP), (0, _UDP)
-        )
-        rtp_first = FIRST_RTP_PORT + RTP_PORTS * secrets.randbelow(RTP_RANGES)
+    def find(cls, block: PortBlock, *, is_known: bool) -> "PortMap":
+        """Take the well-known ports where they are free, or any of the block."""
+
+        def port(known: int = 0, kind: socket.SocketKind = _UDP) -> int:
+            return known if is_known and known and is_free(known, kind) else block.take()
+
         return cls(
-            sip=sip,
-            http=http,
-            webrtc=webrtc,
-            rtp_first=free_range(rtp_first, RTP_PORTS),
-            carrier_sip=carrier_sip,
-            panel_http=panel_http,
+            sip=port(5060),
+            http=port(8080, _TCP),
+            webrtc=port(),
+            rtp_first=block.take(RTP_PORTS),
+            carrier_sip=port(),
+            panel_http=port(8081, _TCP),
         )
 
 
 class Stage:
     """Every process of one performance; made by `open_stage`."""
 
-    def __init__(self, directory: Path, plan: Plan, remote: Remote) -> None:
+    def __init__(self, directory: Path, plan: Plan, remote: Remote, block: PortBlock) -> None:
         self.directory = directory
         self.plan = plan
         self.remote = remote
         self.secrets = Secrets()
-        self.ports = PortMap.find(is_known=plan.has_known_ports)
+        self.ports = PortMap.find(block, is_known=plan.has_known_ports)
         self.router: Child
         self.panel: Child
         self.carrier: Child
@@ -326,7 +323,8 @@ async def open_stage(
             name = stack.enter_context(tempfile.TemporaryDirectory(prefix="intercom-demo-"))
             directory = Path(name)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        stage = Stage(directory, plan or Plan(), Remote(session))
+        block = stack.enter_context(PortBlock())
+        stage = Stage(directory, plan or Plan(), Remote(session), block)
         stage.state_dir.mkdir(mode=0o700, exist_ok=True)
         stage.write_building()
         try:

@@ -18,6 +18,9 @@ _BAND_HZ = (500.0, 2000.0)
 """ITU-T E.180 supplement 2: call progress tones lie at 350 to 500 Hz, special information at 950 and more."""
 _LEAST_POWER = amplitude_of(-40.0) ** 2 / 2
 _PURE = 0.85
+_LAG = 4
+_NOISE = 0.25
+"""The share that may be no sinusoid where a closer look is taken."""
 _DRIFT_HZ = 12.0
 """A beep keeps its pitch; a voice that holds a vowel does not."""
 _SPREAD = 1.6
@@ -31,25 +34,31 @@ class BeepDetector:
     def __init__(self, rate_hz: int = SAMPLE_RATE_HZ) -> None:
         self._rate_hz = rate_hz
         self._size = round(rate_hz * _WINDOW_S)
-        self._rest = b""
+        self._rest: Floats = np.zeros(0, np.float32)
         self._steady: list[tuple[float, float]] = []
         """Frequency and power of the windows in a row that could be one beep."""
         self._is_told = False
 
     def feed(self, block: bytes) -> bool:
         """Take the next block and tell, once a beep, whether one has been heard."""
-        data = self._rest + block
-        step = 2 * self._size
-        whole = len(data) // step * step
-        self._rest = data[whole:]
+        samples = np.frombuffer(block[: len(block) & ~1], dtype="<i2")
+        return self.hear(samples.astype(np.float32))
+
+    def hear(self, samples: Floats) -> bool:
+        """Do the same with samples on the 16-bit scale."""
+        if len(self._rest):
+            samples = np.concatenate((self._rest, samples))
+        whole = len(samples) // self._size * self._size
+        self._rest = samples[whole:].copy()
         has_begun = False
-        for at in range(0, whole, step):
-            has_begun |= self._listen(np.frombuffer(data[at : at + step], "<i2").astype(np.float32))
+        for at in range(0, whole, self._size):
+            has_begun |= self._listen(samples[at : at + self._size])
         return has_begun
 
     def _listen(self, window: Floats) -> bool:
         power = float(np.dot(window, window)) / len(window)
-        tone = self._tone(window, power) if power >= _LEAST_POWER else None
+        may_be = power >= _LEAST_POWER and _is_nearly_pure(window)
+        tone = self._tone(window, power) if may_be else None
         if tone is None:
             self._steady.clear()
             self._is_told = False
@@ -88,6 +97,16 @@ class BeepDetector:
         spread = max(*powers, power) / min(*powers, power)
         drift_hz = max(*tones, hz) - min(*tones, hz)
         return drift_hz <= _DRIFT_HZ and spread <= _SPREAD
+
+
+def _is_nearly_pure(window: Floats) -> bool:
+    """Tell cheaply whether a window may be one sinusoid: then x[n + k] + x[n - k] = 2 cos(kw) x[n]."""
+    middle = window[_LAG:-_LAG]
+    sides = window[2 * _LAG :] + window[: -2 * _LAG]
+    energy = float(middle.dot(middle)) + 1e-3
+    twice_cos = float(sides.dot(middle)) / energy
+    rest = float(sides.dot(sides)) - twice_cos * twice_cos * energy
+    return rest <= _NOISE * (2 + twice_cos * twice_cos) * energy
 
 
 def _windows(length_s: float) -> int:

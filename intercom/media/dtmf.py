@@ -34,6 +34,7 @@ class DigitWay(Enum):
 
     EVENT = "event"
     INFO = "info"
+    SOUND = "sound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,13 @@ def press(
     return packets
 
 
-def code(digits: str, *, press_ms: int = 100, pause_ms: int = 100) -> list[EventPacket | None]:
+def code(
+    digits: str, *, press_ms: int = 100, pause_ms: int = 100, clock_hz: int = 8000
+) -> list[EventPacket | None]:
     """List what goes out every 20 ms for keys pressed one after another; None: nothing at that time."""
     frames: list[EventPacket | None] = []
     for digit in digits:
-        packets: list[EventPacket | None] = [*press(digit, press_ms=press_ms)]
+        packets: list[EventPacket | None] = [*press(digit, press_ms=press_ms, clock_hz=clock_hz)]
         rest = (press_ms + pause_ms) // PTIME_MS - len(packets)
         frames += packets + [None] * rest
     return frames
@@ -197,15 +200,21 @@ class DigitMerger:
     """Make one press of one key that came by several ways into one.
 
     The same digit by another way within the window joins the oldest press that has not yet come by that way;
-    the same way again is a press of its own, because each way counts its presses exactly.
+    the same way again is a press of its own, because each way counts its presses exactly. Once a leg's
+    keys have come as events or INFO, what is heard in its sound is only their echo.
     """
 
     def __init__(self, window_s: float = MERGE_WINDOW_S) -> None:
         self._window_s = window_s
         self._recent: deque[_Accepted] = deque(maxlen=64)
+        self._has_better = False
 
     def accept(self, way: DigitWay, digit: str, now: float) -> bool:
         """Tell whether this is a press that has not been counted yet."""
+        if way is not DigitWay.SOUND:
+            self._has_better = True
+        elif self._has_better:
+            return False
         while self._recent and now - self._recent[0].at > self._window_s:
             self._recent.popleft()
         for known in self._recent:

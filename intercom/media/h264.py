@@ -12,7 +12,12 @@ CLOCK_HZ = 90_000  # RFC 6184 §8.2.1
 MAX_PAYLOAD_BYTES = 1200
 MAX_GOP_BYTES = 4_000_000
 """A GOP that grows beyond this is forgotten; joining devices then wait for the next key frame."""
+MAX_GOP_PACKETS = 16_000
+"""The same for many small packets; less than half of all sequence numbers."""
 _MAX_PARAMETER_SET_BYTES = 1000
+_MAX_LATE_TS = CLOCK_HZ
+"""A picture that is earlier by more than a second is of a clock that began anew."""
+_MAX_LATE_PACKETS = 128
 _FU_START = 0x80
 _FU_END = 0x40
 
@@ -116,6 +121,8 @@ class Added:
     begins_key_frame: bool
     missing: tuple[bytes, ...] = ()
     """Parameter sets that this key frame needs and did not bring; to be put before this packet."""
+    position: int | None = None
+    """Where it was put among `GopCache.packets` when it came late; None: at their end, or not held."""
 
 
 class GopCache:
@@ -123,7 +130,7 @@ class GopCache:
 
     def __init__(self, sprop: str | None = None, max_bytes: int = MAX_GOP_BYTES) -> None:
         self.packets: list[bytes] = []
-        """Whole RTP packets in the order of arrival, beginning with the key frame's picture."""
+        """Whole RTP packets in the order of their numbers, beginning with the key frame's picture."""
         self.is_complete = False
         """A key frame and all that followed are held."""
         self._max_bytes = max_bytes
@@ -148,11 +155,18 @@ class GopCache:
         if header.timestamp != self._picture_ts:
             self._begin_picture(header.timestamp)
         kinds = self._note_parameter_sets(packet[header.payload_start : header.payload_end])
-        begins = NalType.IDR in kinds and header.timestamp != self._key_ts
+        begins = NalType.IDR in kinds and self._is_news(header.timestamp)
         if begins:
             self._begin_gop(header.timestamp)
-        self._hold(bytes(packet))
-        return Added(begins, self.missing if begins else ())
+        position = self._hold(bytes(packet), header.sequence_number, header.timestamp)
+        return Added(begins, self.missing if begins else (), position)
+
+    @property
+    def has_hole(self) -> bool:
+        """Whether a packet is missing among those held: what follows it cannot be shown."""
+        if not self.packets:
+            return False
+        return _ahead(_number(self.packets[-1]), self.packets[0]) + 1 != len(self.packets)
 
     @property
     def bytes_per_s(self) -> float:
@@ -180,7 +194,7 @@ class GopCache:
         return kinds
 
     def _begin_picture(self, timestamp: int) -> None:
-        if self._picture_ts is not None and serial_difference(timestamp, self._picture_ts) < 0:
+        if self._picture_ts is not None and _is_before(timestamp, self._picture_ts):
             return  # a late packet of an earlier picture
         self._picture_ts = timestamp
         self._seen_in_picture.clear()
@@ -201,12 +215,27 @@ class GopCache:
             if kind not in self._seen_in_picture and kind in self._sets
         )
 
-    def _hold(self, packet: bytes) -> None:
-        if self._held_bytes + len(packet) > self._max_bytes:
+    def _is_news(self, timestamp: int) -> bool:
+        """Tell whether a key frame of this time is another one than the last, and not an earlier one."""
+        key_ts = self._key_ts
+        return key_ts is None or (timestamp != key_ts and not _is_before(timestamp, key_ts))
+
+    def _hold(self, packet: bytes, number: int, timestamp: int) -> int | None:
+        """Put a packet where its number belongs; give the place unless that is the end."""
+        if self.is_complete and _is_before(timestamp, self._gop_start_ts):
+            return None  # a late packet of the pictures before this key frame
+        too_large = self._held_bytes + len(packet) > self._max_bytes
+        if too_large or len(self.packets) >= MAX_GOP_PACKETS:
             self._forget()
-            return
-        self.packets.append(packet)
+            return None
+        place = last = len(self.packets)
+        while place and (ahead := _ahead(number, self.packets[place - 1])) <= 0:
+            if ahead == 0 or last - place >= _MAX_LATE_PACKETS:
+                return None  # a copy, or much too late
+            place -= 1
+        self.packets.insert(place, packet)
         self._held_bytes += len(packet)
+        return place if place < last else None
 
     def _forget(self) -> None:
         self.packets = []
@@ -216,3 +245,15 @@ class GopCache:
 
 def _timestamp(packet: bytes) -> int:
     return int.from_bytes(packet[4:8], "big")
+
+
+def _is_before(timestamp: int, reference: int) -> bool:
+    return -_MAX_LATE_TS < serial_difference(timestamp, reference) < 0
+
+
+def _number(packet: bytes) -> int:
+    return packet[2] << 8 | packet[3]
+
+
+def _ahead(number: int, packet: bytes) -> int:
+    return serial_difference(number, _number(packet), 16)

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
 
 from intercom.media import inband_fit, inband_tone
-from intercom.media.inband_fit import KEYS
+from intercom.media.inband_fit import KEYS, Floats
 from intercom.media.inband_tone import Gap, Underneath
 
+Samples = NDArray[np.int16] | Floats
 SAMPLE_RATE_HZ = 8000
 HOP_S = 1 / inband_fit.HOPS_A_SECOND
 _MEMORY_HOPS = 40
@@ -101,7 +103,10 @@ class InBandDetector:
 
         A digit is told once, when it is decided, with its duration up to then.
         """
-        samples = np.frombuffer(block[: len(block) & ~1], dtype="<i2")
+        return self.hear(np.frombuffer(block[: len(block) & ~1], dtype="<i2"), is_lost=is_lost)
+
+    def hear(self, samples: Samples, *, is_lost: bool = False) -> list[DetectedDigit]:
+        """Do the same with samples on the 16-bit scale."""
         piece = _PIECE_HOPS * self._table.hop
         if len(samples) <= piece:
             self._take(samples, is_lost=is_lost)
@@ -123,9 +128,7 @@ class InBandDetector:
             self._end(self._press, self._base + self._done)
         return self.take_ended()
 
-    def _take(
-        self, samples: "np.ndarray[tuple[int], np.dtype[np.int16]]", *, is_lost: bool
-    ) -> None:
+    def _take(self, samples: Samples, *, is_lost: bool) -> None:
         hop = self._table.hop
         if self._filled + len(samples) > len(self._store):
             gone = self._done - _MEMORY_HOPS

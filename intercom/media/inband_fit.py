@@ -78,12 +78,12 @@ def tables(rate_hz: int) -> Tables:
         raise ValueError("rate_hz is no multiple of 200 from 8000")
     window = np.arange(WINDOW_HOPS * hop) / rate_hz
     heard = [hz * side for hz in LOW_HZ + HIGH_HZ for side in (1 - _OFF_CENTRE, 1 + _OFF_CENTRE)]
-    gate = _waves(window, heard) * math.sqrt(2 / len(window))
-    dial, _, _ = np.linalg.svd(_waves(window, (350.0, 425.0, 440.0)), full_matrices=False)
+    gate = sinusoids(window, heard) * math.sqrt(2 / len(window))
+    dial, _, _ = np.linalg.svd(sinusoids(window, (350.0, 425.0, 440.0)), full_matrices=False)
     centred = (np.arange(hop) - (hop - 1) / 2) / rate_hz
-    low_dial, _, _ = np.linalg.svd(_waves(centred, (350.0, 425.0, 440.0)), full_matrices=False)
+    low_dial, _, _ = np.linalg.svd(sinusoids(centred, (350.0, 425.0, 440.0)), full_matrices=False)
     envelopes = [
-        np.linalg.pinv(np.hstack((_waves(centred, (low, high)), low_dial[:, :_HOP_DIAL])))[:4].T
+        np.linalg.pinv(np.hstack((sinusoids(centred, (low, high)), low_dial[:, :_HOP_DIAL])))[:4].T
         for low in LOW_HZ
         for high in HIGH_HZ
     ]
@@ -156,14 +156,14 @@ def fit(
     guess = np.array(hz)
     samples = samples * keep
     kept = keep[:, np.newaxis]
-    nuisance = _waves(times_s, under) * kept if under else np.empty((len(samples), 0))
+    nuisance = sinusoids(times_s, under) * kept if under else np.empty((len(samples), 0))
     slope = (times_s / span_s)[:, np.newaxis]
     tones: Complexes = np.ones(2, dtype=np.complex128)
     slopes: Complexes = tones
     parts: Doubles = samples
     remains: Doubles = samples
     for _ in range(_ROUNDS):
-        waves = _waves(times_s, guess) * kept
+        waves = sinusoids(times_s, guess) * kept
         basis = np.hstack((waves, waves * slope, nuisance, nuisance * slope))
         parts = np.asarray(np.linalg.solve(basis.T @ basis, basis.T @ samples), np.float64)
         remains = samples - basis @ parts
@@ -197,7 +197,7 @@ def _loudest(remains: Doubles) -> float:
 
 def dial_amplitude(samples: Doubles, times_s: Doubles, dial: tuple[float, ...]) -> float:
     """Give the amplitude of a dial tone in some sound; 0 if it does not stand out."""
-    waves = _waves(times_s, dial)
+    waves = sinusoids(times_s, dial)
     parts = np.linalg.lstsq(waves, samples, rcond=1e-9)[0]
     heard = waves @ parts
     explained = float(heard @ heard)
@@ -206,7 +206,7 @@ def dial_amplitude(samples: Doubles, times_s: Doubles, dial: tuple[float, ...]) 
     return math.sqrt(2 * explained / len(samples))
 
 
-def _waves(times_s: Doubles, hz: "Doubles | tuple[float, ...] | list[float]") -> Doubles:
+def sinusoids(times_s: Doubles, hz: "Doubles | tuple[float, ...] | list[float]") -> Doubles:
     """Give a cosine and a sine of each frequency as neighbouring columns."""
     turns = 2 * math.pi * np.outer(times_s, np.asarray(hz))
     waves = np.empty((len(times_s), 2 * turns.shape[1]))

@@ -85,6 +85,15 @@ class Latch:
             self.source = self.target = source
             self._open_until = now + SIGNALLED_WINS_S
 
+    @property
+    def names_private(self) -> bool:
+        """Whether the SDP named an address that cannot be reached from here and that SIP does not come from."""
+        return self._nat_host is not None
+
+    def is_decided(self, now: float) -> bool:
+        """Tell whether `source` is believed for good: nothing but signalling moves it any more."""
+        return self.source is not None and now >= self._open_until
+
     def follow(self, source: Address) -> None:
         """Believe whoever sent a packet that authenticates (SRTP): no address proves as much."""
         self.source = self.target = source

@@ -1,24 +1,38 @@
-"""The panel's picture on its way to every device: replay of the GOP to who joins, key frame requests."""
+"""The panel's picture on its way to every device: replay of the GOP to who joins, and what devices ask for."""
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from enum import Enum
 
 from intercom.media.h264 import GopCache
 from intercom.media.leg import Media, MediaLeg
+from intercom.media.picture_wishes import KEY_FRAME_INTERVAL_S, KeyFrameWishes, RateWishes
+from intercom.media.rtcp import RtcpPacket
+from intercom.media.rtcp_feedback import (
+    BitRateEstimate,
+    BitRateRequest,
+    FullIntraRequest,
+    Nack,
+    PictureLossIndication,
+)
 from intercom.media.rtp import RtpSender
 from intercom.media.sequencer import CallAt
 from intercom.routing.ids import LegId
 
-KEY_FRAME_INTERVAL_S = 0.5  # asking more often would only make every picture a key frame
 REPLAY_SPEED = 3.0
 """Of the stream's own rate."""
 LEAST_LINE_RATE_BYTES_PER_S = 125_000  # 1 Mbit/s: a still door's own rate would make joining slow
 REPLAY_TICK_S = 0.01
+ASK_AGAIN_S = 1.0
+"""A request for a key frame, or its answer, may be lost."""
+GONE_AFTER_S = 1.0
+"""A picture that stood still for so long begins again with a key frame: nobody knows what was lost."""
+MEASURE_S = 1.0
 
 _SOURCE = 0
+_MAX_UNSERVED = 256
 
 
 class _State(Enum):
@@ -39,6 +53,9 @@ class Viewer:
     cursor: int = 0
     """The next packet of the cache to replay."""
     allowance_bytes: float = 0.0
+    wishes: KeyFrameWishes = field(default_factory=KeyFrameWishes)
+    unserved: set[int] = field(default_factory=set)
+    """Numbers that it has missed and we never had: lost before us, or only late."""
 
 
 class PictureFan:
@@ -50,7 +67,9 @@ class PictureFan:
         clock: Callable[[], float],
         call_at: CallAt,
         ask_for_key_frame: Callable[[], None],
+        ask_for_rate: Callable[[int], None] | None = None,
     ) -> None:
+        """`ask_for_rate` asks the panel for so many bits a second at most."""
         self.key_frames_asked = 0
         self._clock = clock
         self._call_at = call_at
@@ -61,6 +80,12 @@ class PictureFan:
         self._replayed_at = 0.0
         self._key_timer: asyncio.TimerHandle | None = None
         self._key_asked_at: float | None = None
+        self._ask_for_rate = ask_for_rate
+        self._rates = RateWishes()
+        self._received_at: float | None = None
+        self._measured_at = 0.0
+        self._measured_bytes = 0
+        self._bits_per_s = 0.0
 
     def new_source(self, sprop: str | None) -> None:
         """Forget the picture so far: another panel leg sends now."""
@@ -77,6 +102,7 @@ class PictureFan:
     def remove(self, leg_id: LegId) -> None:
         """Stop showing the picture to a device."""
         self._viewers.pop(leg_id, None)
+        self._rates.forget(leg_id)
 
     def sender_of(self, leg_id: LegId) -> RtpSender | None:
         """Give the stream toward a device, for its sender reports."""
@@ -91,7 +117,7 @@ class PictureFan:
         if self._cache.is_complete:
             self._begin(viewer)
             self._start_replay()
-        else:
+        if not self._cache.is_complete or self._cache.has_hole:
             self.request_key_frame()
 
     def wake(self) -> None:
@@ -103,13 +129,39 @@ class PictureFan:
     def receive(self, packet: memoryview, now: float) -> None:
         """Take one checked packet of the panel's picture."""
         added = self._cache.add(packet)
+        self._measure(len(packet), now)
+        is_anyone_waiting = False
         for viewer in self._viewers.values():
             if viewer.state is _State.LIVE:
                 self._send(viewer, packet, now, added.missing)
             elif added.begins_key_frame and viewer.leg.is_ready:
                 self._begin(viewer)
+            elif viewer.state is _State.WAITING:
+                is_anyone_waiting = is_anyone_waiting or viewer.leg.is_ready
+            elif added.position is not None and added.position < viewer.cursor:
+                viewer.cursor += 1  # too late for this one
         if added.begins_key_frame:
             self._start_replay()
+        elif is_anyone_waiting and now - (self._key_asked_at or 0.0) >= ASK_AGAIN_S:
+            self.request_key_frame()
+
+    def hear(self, leg_id: LegId, reports: Iterable[RtcpPacket], now: float) -> None:
+        """Take what a device says about the picture: what it missed, and how much fits through."""
+        viewer = self._viewers.get(leg_id)
+        if viewer is None:
+            return
+        for report in reports:
+            match report:
+                case PictureLossIndication() | FullIntraRequest():
+                    self._wish(viewer, now)
+                case Nack(media_ssrc=ssrc, lost=lost) if (
+                    viewer.sender and viewer.sender.ssrc == ssrc
+                ):
+                    self._send_again(viewer, lost, now)
+                case BitRateEstimate(bits_per_s=rate) | BitRateRequest(bits_per_s=rate):
+                    self._heard_rate(viewer, rate, now)
+                case _:  # reports are for whoever keeps figures
+                    pass
 
     def request_key_frame(self) -> None:
         """Ask the panel for a key frame: at once, or when the last request is old enough."""
@@ -131,6 +183,37 @@ class PictureFan:
             if timer is not None:
                 timer.cancel()
         self._replay_timer = self._key_timer = None
+
+    def _measure(self, size: int, now: float) -> None:
+        """Note how much comes; ask for a key frame where a picture comes back that had stopped."""
+        if self._received_at is None:
+            self._measured_at = now
+        elif now - self._received_at >= GONE_AFTER_S:
+            self.request_key_frame()
+        self._received_at = now
+        self._measured_bytes += size
+        if now - self._measured_at >= MEASURE_S:
+            self._bits_per_s = 8 * self._measured_bytes / (now - self._measured_at)
+            self._measured_at, self._measured_bytes = now, 0
+
+    def _wish(self, viewer: Viewer, now: float) -> None:
+        if viewer.wishes.counts(now, is_alone=len(self._viewers) == 1):
+            self.request_key_frame()
+
+    def _send_again(self, viewer: Viewer, lost: tuple[int, ...], now: float) -> None:
+        """Send again what is held; what never came to us is worth a key frame when it is missed twice."""
+        unserved = {number for number in lost if not viewer.leg.resend(number, now)}
+        if unserved & viewer.unserved:
+            self._wish(viewer, now)
+        elif len(viewer.unserved) < _MAX_UNSERVED:
+            unserved |= viewer.unserved
+        viewer.unserved = unserved
+
+    def _heard_rate(self, viewer: Viewer, bits_per_s: int, now: float) -> None:
+        self._rates.heard(viewer.leg.leg_id, bits_per_s, now)
+        wanted = self._rates.ask(self._bits_per_s, now)
+        if wanted is not None and self._ask_for_rate is not None:
+            self._ask_for_rate(wanted)
 
     def _ask_now(self) -> None:
         self._key_timer = None

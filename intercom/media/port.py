@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import ctypes
 import ipaddress
 import secrets
 import select
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -17,53 +19,73 @@ Address = tuple[str, int]
 Receiver = Callable[[memoryview, Address, float], None]
 """Called with (packet, source, now); the packet is valid only in the call."""
 
-MAX_PACKETS_PER_WAKE_UP = 64  # then the loop's other work has its turn
-MAX_SOCKETS_PER_WAKE_UP = 256
+MAX_PACKETS_PER_WAKE_UP = 128  # 1 to 2 ms; then the loop's other work has its turn
 MAX_PACKET_BYTES = 2048
+SETTLING_S = (
+    0.1  # far longer than the system has a packet in hand between its look-up and its queue
+)
 SOCKET_BUFFER_BYTES = 1 << 18  # a second of one leg's picture at 2 Mbit/s, should the loop be late
 EXPEDITED_FORWARDING = 0xB8  # RFC 3246: DSCP 46, in the upper six bits of the TOS byte
 REFILL_S = 0.01  # one spare pair at a time, between other work
 
 _EPHEMERAL_TRIES = 64
+_LIBC = ctypes.CDLL(None)
+_NOBODY = bytes(16)  # AF_UNSPEC: the only way to undo a connect, and Python's own cannot say it
 
 
 class RtpReader:
     """Reads all RTP sockets of a loop through one descriptor that the loop watches.
 
     A call has four to eight sockets: `loop.add_reader` for each takes ten times as long as this, and
-    each wake-up of one of them a handle and a context of its own.
+    each wake-up of one of them a handle and a context of its own. Of each socket one packet is read in
+    a round: sound has no more, and to ask for another costs as much as to read one.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._epoll: select.epoll | None = None
         """There while there are sockets."""
-        self._drains: dict[int, Callable[[], None]] = {}
+        self._reads: dict[int, Callable[[float], None]] = {}
 
-    def add(self, descriptor: int, drain: Callable[[], None]) -> None:
-        """Call `drain` whenever something has come in."""
+    def add(self, descriptor: int, read: Callable[[float], None]) -> None:
+        """Call `read` with the time for each packet that has come in."""
         if self._epoll is None:
             self._epoll = select.epoll()
             self._loop.add_reader(self._epoll.fileno(), self._read)
-        self._drains[descriptor] = drain
+        self._reads[descriptor] = read
         self._epoll.register(descriptor, select.EPOLLIN)
 
     def remove(self, descriptor: int) -> None:
         """Watch it no more."""
         assert self._epoll is not None
-        del self._drains[descriptor]
+        del self._reads[descriptor]
         self._epoll.unregister(descriptor)
-        if not self._drains:
+        if not self._reads:
             self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
             self._epoll = None
 
+    def change(self, descriptor: int, read: Callable[[float], None]) -> None:
+        """Call another `read` from now on."""
+        self._reads[descriptor] = read
+
     def _read(self) -> None:
-        assert self._epoll is not None
-        for descriptor, _ in self._epoll.poll(0, MAX_SOCKETS_PER_WAKE_UP):
-            drain = self._drains.get(descriptor)
-            if drain is not None:  # not closed by what another one brought
-                drain()
+        reads, left = self._reads, MAX_PACKETS_PER_WAKE_UP
+        while left > 0 and self._epoll is not None:
+            now = self._loop.time()
+            ready = self._epoll.poll(0, left)
+            if not ready:
+                return
+            left -= len(ready)
+            for descriptor, _ in ready:
+                read = reads.get(descriptor)
+                if read is not None:  # not closed by what another one brought
+                    read(now)
+
+
+@lru_cache(maxsize=64)
+def _is_unspecified(host: str) -> bool:
+    return ipaddress.ip_address(host).is_unspecified
 
 
 class RtpPort:
@@ -72,14 +94,18 @@ class RtpPort:
     def __init__(self, udp: socket.socket, buffer: memoryview, reader: RtpReader) -> None:
         self.port: int = udp.getsockname()[1]
         self.send_errors = 0
+        """Packets that the system did not take, or that the far end refused by ICMP."""
         self.oversized = 0
         self._socket = udp
         self._buffer = buffer
         self._is_ipv6 = udp.family == socket.AF_INET6
-        self._loop = asyncio.get_running_loop()
+        self._is_anywhere = _is_unspecified(udp.getsockname()[0])
         self._receiver: Receiver | None = None
+        self._peer: Address | None = None
+        """The one address that the system lets through; None: all do."""
+        self._united_at = 0.0
         self._reader = reader
-        reader.add(udp.fileno(), self._drain)
+        reader.add(udp.fileno(), self._read_any)
 
     def listen(self, receiver: Receiver) -> None:
         """Hand every packet from now on to `receiver`."""
@@ -88,9 +114,29 @@ class RtpPort:
     def send(self, packet: bytes | bytearray | memoryview, destination: Address) -> None:
         """Send at once; what the kernel does not take is counted and lost, as on the wire."""
         try:
-            self._socket.sendto(packet, destination)
+            if destination is self._peer:
+                self._socket.send(packet)
+            else:
+                self._socket.sendto(packet, destination)
         except OSError:
             self.send_errors += 1
+
+    def unite(self, peer: Address | None, now: float = 0.0) -> None:
+        """Let the system drop what comes from anybody but `peer`, and know the way there; None: end it.
+
+        Reading and sending then take a quarter less. Not where the socket has no address of its own:
+        the system would choose one, and what comes to another would be lost.
+        """
+        if peer == self._peer or self._socket.fileno() < 0 or self._is_anywhere:
+            return
+        with contextlib.suppress(OSError):
+            if peer is None:
+                _LIBC.connect(self._socket.fileno(), _NOBODY, len(_NOBODY))
+            else:
+                self._socket.connect(peer)
+                self._united_at = now
+            self._peer = peer
+            self._reader.change(self._socket.fileno(), self._read_any)
 
     def close(self) -> None:
         """Free the port; idempotent."""
@@ -99,18 +145,44 @@ class RtpPort:
             self._socket.close()
         self._receiver = None
 
-    def _drain(self) -> None:
-        now = self._loop.time()
-        receive, buffer = self._socket.recvfrom_into, self._buffer
-        for _ in range(MAX_PACKETS_PER_WAKE_UP):
-            try:
-                size, source = receive(buffer)
-            except OSError:  # nothing left, closed by the packet before, or an ICMP error
-                return
-            if size >= MAX_PACKET_BYTES:
-                self.oversized += 1
-            elif self._receiver is not None:
-                self._receiver(buffer[:size], source[:2] if self._is_ipv6 else source, now)
+    def _read_any(self, now: float) -> None:
+        try:
+            size, source = self._socket.recvfrom_into(self._buffer)
+        except ConnectionRefusedError:  # ICMP: nobody listens where we send
+            self.send_errors += 1
+            return
+        except OSError:  # another ICMP error, or a datagram with a wrong checksum
+            return
+        if size >= MAX_PACKET_BYTES:
+            self.oversized += 1
+        elif self._receiver is not None:
+            self._receiver(self._buffer[:size], source[:2] if self._is_ipv6 else source, now)
+        if self._peer is not None and now - self._united_at > SETTLING_S:
+            self._trust_if_empty()
+
+    def _trust_if_empty(self) -> None:
+        """Ask for no source any more, once all has been read that came before the system filtered."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            self._reader.change(self._socket.fileno(), self._read_peer)
+        except OSError:
+            return
+
+    def _read_peer(self, now: float) -> None:
+        peer = self._peer
+        assert peer is not None
+        try:
+            size = self._socket.recv_into(self._buffer)
+        except ConnectionRefusedError:  # ICMP: nobody listens there any more
+            self.send_errors += 1
+            return
+        except OSError:
+            return
+        if size >= MAX_PACKET_BYTES:
+            self.oversized += 1
+        elif self._receiver is not None:
+            self._receiver(self._buffer[:size], peer, now)
 
 
 class PortPool:
@@ -167,7 +239,7 @@ class PortPool:
 
     def _bind_pair(self) -> tuple[RtpPort, RtpPort]:
         for even in self._candidates():
-            rtp = self._bind(even)
+            rtp = self._bind(even or self._free_port())
             if rtp is None:
                 continue
             port = rtp.getsockname()[1]
@@ -186,6 +258,13 @@ class PortPool:
             even = self._evens[self._next]
             self._next = (self._next + 1) % len(self._evens)  # first: a taker never returns here
             yield even
+
+    def _free_port(self) -> int:
+        """Find a number to bind by name: one that the system chose is lost with the end of a connect."""
+        with socket.socket(self._family, socket.SOCK_DGRAM) as probe:
+            probe.bind((self.host, 0))
+            port: int = probe.getsockname()[1]
+            return port
 
     def _bind(self, port: int) -> socket.socket | None:
         udp = socket.socket(self._family, socket.SOCK_DGRAM)

@@ -1,24 +1,51 @@
-"""RTCP (RFC 3550 §6) and its video feedback (RFC 4585, RFC 5104): lenient reading, minimal writing."""
+"""RTCP (RFC 3550 §6): lenient reading, minimal writing; feedback about a picture is `rtcp_feedback`'s."""
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
+from intercom.media import rtcp_feedback
+from intercom.media.rtcp_feedback import (
+    BitRateEstimate,
+    Feedback,
+    FullIntraRequest,
+    Nack,
+    PictureLossIndication,
+    build_fir,
+    build_pli,
+)
 from intercom.media.rtp import Buffer
+
+__all__ = [
+    "BitRateEstimate",
+    "FullIntraRequest",
+    "Goodbye",
+    "Nack",
+    "PacketType",
+    "PictureLossIndication",
+    "ReceiverReport",
+    "ReportBlock",
+    "RtcpPacket",
+    "SenderReport",
+    "build_cname",
+    "build_fir",
+    "build_goodbye",
+    "build_pli",
+    "build_receiver_report",
+    "build_sender_report",
+    "ntp_middle",
+    "parse",
+    "wants_key_frame",
+]
 
 NTP_EPOCH_OFFSET_S = 2208988800  # RFC 3550 §4: seconds from 1900 to 1970
 
 _VERSION = 0x80
 _COMMON = struct.Struct("!BBH")
 _WORD = struct.Struct("!I")
-_TWO_WORDS = struct.Struct("!II")
 _SENDER_INFO = struct.Struct("!QIII")
 _BLOCK = struct.Struct("!IIIIII")
-_SEQUENCE_AND_SSRC = struct.Struct("!2xH4xI")  # of an RTP header
-_PLI_FORMAT = 1  # RFC 4585 §6.3.1
-_FIR_FORMAT = 4  # RFC 5104 §4.3.1
 _CNAME = 1  # RFC 3550 §6.5.1
-_MAX_SEQUENCE_DROPOUT = 3000  # RFC 3550 appendix A.1
 
 
 class PacketType(IntEnum):
@@ -26,8 +53,8 @@ class PacketType(IntEnum):
     RECEIVER_REPORT = 201
     SOURCE_DESCRIPTION = 202
     GOODBYE = 203
-    TRANSPORT_FEEDBACK = 205
-    PAYLOAD_FEEDBACK = 206
+    TRANSPORT_FEEDBACK = rtcp_feedback.TRANSPORT_FEEDBACK
+    PAYLOAD_FEEDBACK = rtcp_feedback.PAYLOAD_FEEDBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +90,11 @@ class ReceiverReport:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureLossIndication:
-    ssrc: int
-    media_ssrc: int
-
-
-@dataclass(frozen=True, slots=True)
-class FullIntraRequest:
-    ssrc: int
-    media_ssrc: int
-
-
-@dataclass(frozen=True, slots=True)
 class Goodbye:
     ssrcs: tuple[int, ...]
 
 
-RtcpPacket = SenderReport | ReceiverReport | PictureLossIndication | FullIntraRequest | Goodbye
+RtcpPacket = SenderReport | ReceiverReport | Goodbye | Feedback
 
 
 def parse(compound: Buffer) -> list[RtcpPacket]:
@@ -116,20 +131,12 @@ def _parse_one(kind: int, count: int, body: bytes) -> RtcpPacket | None:
                 return ReceiverReport(_word(body, 0), _parse_blocks(body, 4, count))
             case PacketType.GOODBYE:
                 return Goodbye(tuple(_word(body, 4 * i) for i in range(count)))
-            case PacketType.PAYLOAD_FEEDBACK:
-                return _parse_feedback(count, body)
+            case PacketType.TRANSPORT_FEEDBACK | PacketType.PAYLOAD_FEEDBACK:
+                return rtcp_feedback.parse(kind, count, body)
             case _:
                 return None
     except struct.error:  # shorter than its type needs
         return None
-
-
-def _parse_feedback(feedback_format: int, body: bytes) -> RtcpPacket | None:
-    if feedback_format == _PLI_FORMAT:
-        return PictureLossIndication(_word(body, 0), _word(body, 4))
-    if feedback_format == _FIR_FORMAT:
-        return FullIntraRequest(_word(body, 0), _word(body, 8))
-    return None
 
 
 def _word(body: bytes, at: int) -> int:
@@ -173,17 +180,6 @@ def build_cname(ssrc: int, cname: str) -> bytes:
     return _packet(PacketType.SOURCE_DESCRIPTION, 1, chunk + bytes(-len(chunk) % 4))
 
 
-def build_pli(ssrc: int, media_ssrc: int) -> bytes:
-    """Build a picture loss indication: "send a key frame"."""
-    return _packet(PacketType.PAYLOAD_FEEDBACK, _PLI_FORMAT, _TWO_WORDS.pack(ssrc, media_ssrc))
-
-
-def build_fir(ssrc: int, media_ssrc: int, command: int) -> bytes:
-    """Build a full intra request; `command` must differ from the last one's."""
-    entry = struct.pack("!IB3x", media_ssrc, command & 0xFF)
-    return _packet(PacketType.PAYLOAD_FEEDBACK, _FIR_FORMAT, _TWO_WORDS.pack(ssrc, 0) + entry)
-
-
 def build_goodbye(ssrc: int) -> bytes:
     """Build a BYE."""
     return _packet(PacketType.GOODBYE, 1, _WORD.pack(ssrc))
@@ -210,64 +206,3 @@ def _build_blocks(blocks: tuple[ReportBlock, ...]) -> bytes:
 
 def _packet(kind: PacketType, count: int, body: bytes) -> bytes:
     return _COMMON.pack(_VERSION | count, kind, len(body) // 4) + body
-
-
-@dataclass(slots=True)
-class Reception:
-    """What a receiver report says about one incoming stream."""
-
-    ssrc: int | None = None
-    received: int = 0
-    _first: int = 0
-    _highest: int = 0
-    _reported: tuple[int, int] = field(default=(0, 0))
-    """(expected, received) at the last report."""
-    _last_report: int = 0
-    _last_report_at: float = 0.0
-
-    def count(self, ssrc: int, sequence_number: int) -> None:
-        """Count one RTP packet."""
-        if ssrc != self.ssrc:
-            self._restart(ssrc, sequence_number)
-        ahead = (sequence_number - self._highest) & 0xFFFF
-        if ahead < _MAX_SEQUENCE_DROPOUT:
-            self._highest += ahead
-        elif ahead < 0x10000 - _MAX_SEQUENCE_DROPOUT:
-            self._restart(ssrc, sequence_number)
-        self.received += 1
-
-    def count_packet(self, packet: Buffer) -> None:
-        """Count one RTP packet by its header."""
-        sequence_number, ssrc = _SEQUENCE_AND_SSRC.unpack_from(packet)
-        self.count(ssrc, sequence_number)
-
-    def heard_report(self, report: SenderReport, now: float) -> None:
-        """Remember the peer's sender report, for its measure of the round trip."""
-        self._last_report = ntp_middle(report.ntp_time)
-        self._last_report_at = now
-
-    def block(self, now: float) -> ReportBlock | None:
-        """Give the block for the next report; None if nothing has come yet (RFC 3550 appendix A.3)."""
-        if self.ssrc is None:
-            return None
-        expected = self._highest - self._first + 1
-        expected_now = expected - self._reported[0]
-        lost_now = expected_now - (self.received - self._reported[1])
-        self._reported = (expected, self.received)
-        fraction = max(0, (lost_now << 8) // expected_now) if expected_now else 0
-        delay = int((now - self._last_report_at) * 65536) if self._last_report else 0
-        return ReportBlock(
-            self.ssrc,
-            min(fraction, 255),
-            max(-0x800000, min(expected - self.received, 0x7FFFFF)),
-            self._highest & 0xFFFFFFFF,
-            0,
-            self._last_report,
-            delay & 0xFFFFFFFF,
-        )
-
-    def _restart(self, ssrc: int, sequence_number: int) -> None:
-        self.ssrc, self.received = ssrc, 0
-        self._first = self._highest = sequence_number
-        self._reported = (0, 0)
-        self._last_report = 0

@@ -168,6 +168,51 @@ class RtpSender:
         )
         return out
 
+    def renumber(
+        self,
+        packet: memoryview,
+        header: tuple[int, int, int, int, int],
+        source: int,
+        now: float,
+    ) -> bool:
+        """Write this stream's header over that of a packet of sound with a bare header, in place.
+
+        `header` is what stood there: first and second byte, number, timestamp, SSRC. Only where the
+        packet goes on from the last one of its source; False, and nothing done, where `rewrite` must
+        decide.
+        """
+        _, second, sequence, timestamp, ssrc = header
+        if source != self._source or ssrc != self._source_ssrc or self._last_at is None:
+            return False
+        out_sequence = (sequence + self._sequence_offset) & 0xFFFF
+        ahead = (out_sequence - self._last_sequence) & 0xFFFF
+        out_timestamp = (timestamp + self._timestamp_offset) & 0xFFFFFFFF
+        # Both within the limit: so is their difference, and `_clock_jumped` would say no.
+        if (
+            not 0 < ahead <= _MAX_DROPOUT
+            or (out_timestamp - self._last_timestamp) & 0xFFFFFFFF
+            >= _MAX_CLOCK_ERROR_S * self.clock_hz
+            or now - self._last_at >= _MAX_CLOCK_ERROR_S
+        ):
+            return False
+        self._since_switch += ahead
+        self._source_timestamp = timestamp
+        self._last_sequence = out_sequence
+        self._last_timestamp = out_timestamp
+        self._last_at = now
+        self.packets_sent += 1
+        self.payload_bytes_sent += len(packet) - HEADER_BYTES
+        _pack_header(
+            packet,
+            0,
+            VERSION_BITS,
+            self.payload_type | second & MARKER,
+            out_sequence,
+            out_timestamp,
+            self.ssrc,
+        )
+        return True
+
     def rewrite_after(
         self,
         payloads: Sequence[bytes],

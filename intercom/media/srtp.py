@@ -19,35 +19,51 @@ REPLAY_WINDOW_PACKETS = 1024  # a key frame is up to 200 packets in one burst
 Packet = bytes | bytearray | memoryview
 
 
-class _OneWay:
-    """One key, with what was sent or received by it. Each view returned is valid until the next call."""
+class _Place:
+    """Where packets are encrypted or decrypted, one at a time."""
 
-    def __init__(self, profile: int, key: bytes, ssrc_type: int) -> None:
+    def __init__(self) -> None:
+        self.buffer = bytearray(MAX_PACKET_BYTES + MAX_TRAILER_BYTES)
+        self.view = memoryview(self.buffer)
+        self.pointer = ffi.from_buffer(self.buffer)
+        self.length = ffi.new("int *")
+
+
+_OUT, _IN = _Place(), _Place()
+"""Of all keys of the process: what came in stays as it is while it goes out to others."""
+
+
+class _OneWay:
+    """One key, with what was sent or received by it. Each view returned is valid until the next call.
+
+    That is a call by any key of the same direction.
+    """
+
+    def __init__(self, profile: int, key: bytes, ssrc_type: int, place: _Place) -> None:
         policy = Policy(key=key, ssrc_type=ssrc_type, srtp_profile=profile)
         policy.window_size = REPLAY_WINDOW_PACKETS
         self._session = Session(policy)
         self._srtp = self._session._srtp[0]  # noqa: SLF001 - pinned
-        self._buffer = bytearray(MAX_PACKET_BYTES + MAX_TRAILER_BYTES)
-        self._view = memoryview(self._buffer)
-        self._data = ffi.from_buffer(self._buffer)
-        self._length = ffi.new("int *")
+        self._place = place
 
     def _run(self, function: Callable[[Any, Any, Any], int], packet: Packet) -> memoryview | None:
         size = len(packet)
         if size > MAX_PACKET_BYTES:
             return None
-        self._buffer[:size] = packet
-        self._length[0] = size
-        if function(self._srtp, self._data, self._length):
+        place = self._place
+        length = place.length
+        place.buffer[:size] = packet
+        length[0] = size
+        if function(self._srtp, place.pointer, length):
             return None
-        return self._view[: self._length[0]]
+        return place.view[: length[0]]
 
 
 class SrtpSender(_OneWay):
     """Encrypts what we send by our key; `profile` is libsrtp's number."""
 
     def __init__(self, profile: int, key: bytes) -> None:
-        super().__init__(profile, key, Policy.SSRC_ANY_OUTBOUND)
+        super().__init__(profile, key, Policy.SSRC_ANY_OUTBOUND, _OUT)
 
     def protect(self, packet: Packet) -> memoryview | None:
         """Return the SRTP packet; None where libsrtp refuses (too long, sequence number reused)."""
@@ -62,7 +78,7 @@ class SrtpReceiver(_OneWay):
     """Decrypts what the peer sends by its key; `profile` is libsrtp's number."""
 
     def __init__(self, profile: int, key: bytes) -> None:
-        super().__init__(profile, key, Policy.SSRC_ANY_INBOUND)
+        super().__init__(profile, key, Policy.SSRC_ANY_INBOUND, _IN)
 
     def unprotect(self, packet: memoryview) -> memoryview | None:
         """Return the RTP packet; None where it is forged, damaged or a replay."""

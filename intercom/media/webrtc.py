@@ -20,10 +20,13 @@ from typing import Self
 from typing_extensions import override
 
 from intercom.errors import RemoteProtocolError
+from intercom.media.conversion import codecs_beside
 from intercom.media.dtls import DtlsIdentity, DtlsServer, DtlsState
 from intercom.media.ice import Address, IceCredentials, IceLite
 from intercom.media.leg import Media, MediaLeg, OutStream
 from intercom.media.mux import MuxClient, MuxPort
+from intercom.media.path import PathFigures
+from intercom.media.sent_packets import SentPackets
 from intercom.media.srtp import SrtpSession
 from intercom.media.webrtc_sdp import (
     COMMON_PROFILE,
@@ -34,9 +37,9 @@ from intercom.media.webrtc_sdp import (
     write_offer,
 )
 from intercom.routing.ids import LegId
-from intercom.sip.offer_answer import Law, NegotiatedVideo
+from intercom.sip.codec import Codec
+from intercom.sip.offer_answer import NegotiatedVideo
 
-AUDIO_CLOCK_HZ = 8000  # RFC 3551 §4.5.14
 VIDEO_CLOCK_HZ = 90_000  # RFC 6184 §5.1
 RTCP_HEADER_BYTES = 8
 RTCP_TYPES = range(192, 224)  # RFC 5761 §4
@@ -73,10 +76,11 @@ class WebRtcLeg(MediaLeg, MuxClient):
         leg_id: LegId,
         mux: MuxPort,
         certificate: DtlsIdentity,
-        law: Law,
+        codec: Codec,
         video: NegotiatedVideo | None,
         *,
         limits: WebRtcLimits,
+        codecs: tuple[Codec, ...] = (),
     ) -> None:
         super().__init__(leg_id)
         self.on_failed: Callable[[WebRtcLeg, WebRtcFailure], None] | None = None
@@ -89,17 +93,20 @@ class WebRtcLeg(MediaLeg, MuxClient):
         self._srtp: SrtpSession | None = None
         """Only while the leg is ready."""
         self._answer: Answer | None = None
-        self._law = law
+        self._codec = codec
+        self._codecs = codecs or codecs_beside(codec, may_transcode=True)
         self._video_profile = video.profile_level_id if video else None
-        self._audio_out = OutStream(law.value, secrets.randbits(32), AUDIO_CLOCK_HZ)
+        self._audio_out = OutStream(codec.value, secrets.randbits(32), codec.clock_hz)
         self._video_out = (
             OutStream(VIDEO_PAYLOAD_TYPES[0], secrets.randbits(32), VIDEO_CLOCK_HZ)
             if video
             else None
         )
+        self._sent = SentPackets()
         self._timer: asyncio.TimerHandle | None = None
         self._setup_deadline: float | None = None
         self._limits = limits
+        self._auth_failed = 0
         self._is_over = False
 
     @classmethod
@@ -108,13 +115,17 @@ class WebRtcLeg(MediaLeg, MuxClient):
         leg_id: LegId,
         mux: MuxPort,
         certificate: DtlsIdentity,
-        law: Law,
+        codec: Codec,
         video: NegotiatedVideo | None,
         *,
         limits: WebRtcLimits = DEFAULT_LIMITS,
+        codecs: tuple[Codec, ...] = (),
     ) -> Self:
-        """Make a leg whose sound is `law` at best and whose picture is the panel's `video`."""
-        leg = cls(leg_id, mux, certificate, law, video, limits=limits)
+        """Make a leg whose sound is `codec` at best and whose picture is the panel's `video`.
+
+        It is offered `codecs`; all that a call with such a panel may have, if there are none.
+        """
+        leg = cls(leg_id, mux, certificate, codec, video, limits=limits, codecs=codecs)
         mux.add(leg._ice.local.ufrag, leg)
         return leg
 
@@ -127,7 +138,7 @@ class WebRtcLeg(MediaLeg, MuxClient):
                 port=self._mux.port,
                 ice=self._ice.local,
                 fingerprint=self._fingerprint,
-                laws=(self._law, *(law for law in Law if law is not self._law)),
+                codecs=self._codecs,
                 audio_ssrc=self._audio_out.ssrc,
                 video_ssrc=self._video_out.ssrc if self._video_out else None,
                 profile_level_id=self._video_profile or COMMON_PROFILE,
@@ -138,23 +149,31 @@ class WebRtcLeg(MediaLeg, MuxClient):
         """Take the app's answer; raise RemoteProtocolError if it cannot be used or is a second one."""
         if self._answer is not None:
             raise RemoteProtocolError("the offer was answered already")
-        answer = read_answer(sdp, has_video=self._video_out is not None)
+        answer = read_answer(sdp, has_video=self._video_out is not None, codecs=self._codecs)
         self._answer = answer
-        self._law = answer.law
-        self._audio_out = OutStream(answer.audio_payload_type, self._audio_out.ssrc, AUDIO_CLOCK_HZ)
+        self._codec = answer.codec
+        self._audio_out = OutStream(
+            answer.audio_payload_type, self._audio_out.ssrc, answer.codec.clock_hz
+        )
         self._video_out = (
             OutStream(answer.video_payload_type, self._video_out.ssrc, VIDEO_CLOCK_HZ)
             if self._video_out and answer.video_payload_type is not None
             else None
         )
+        self.revision += 1
         self._ice.remote_ufrag = answer.ice.ufrag
         self._setup_deadline = self._loop.time() + self._limits.setup_s
         self._arm(0.0)  # completes from the loop, in case that DTLS was first
 
     @property
     @override
-    def law(self) -> Law:
-        return self._law
+    def codec(self) -> Codec:
+        return self._codec
+
+    @override
+    def path_figures(self) -> PathFigures:
+        has_target = not self.is_ready or self._ice.selected is not None
+        return PathFigures(not_authentic=self._auth_failed, has_target=has_target)
 
     @property
     @override
@@ -164,7 +183,7 @@ class WebRtcLeg(MediaLeg, MuxClient):
 
     @override
     def in_payload_type(self, media: Media) -> int | None:
-        return self._law.value if media is Media.AUDIO else None
+        return self._codec.value if media is Media.AUDIO else None
 
     @override
     def out(self, media: Media) -> OutStream | None:
@@ -172,11 +191,20 @@ class WebRtcLeg(MediaLeg, MuxClient):
         return self._audio_out if media is Media.AUDIO else self._video_out
 
     @override
-    def send_rtp(self, media: Media, packet: bytes | bytearray) -> None:
+    def send_rtp(self, media: Media, packet: bytes | bytearray | memoryview) -> None:
         if self._srtp is not None and self._ice.selected is not None:
             protected = self._srtp.protect(packet)
             if protected is not None:
                 self._mux.send(protected, self._ice.selected)
+                if media is Media.VIDEO:
+                    self._sent.keep(packet[2] << 8 | packet[3], bytes(protected))
+
+    @override
+    def resend(self, number: int, now: float) -> bool:
+        packet = self._sent.take(number, now)
+        if packet is not None and self._ice.selected is not None:
+            self._mux.send(packet, self._ice.selected)
+        return self._sent.holds(number)
 
     @override
     def send_rtcp(self, media: Media, packet: bytes) -> None:
@@ -191,7 +219,7 @@ class WebRtcLeg(MediaLeg, MuxClient):
             self._dtls.close()
             self._flush_dtls()
         self._finish()
-        self.on_ready = self.on_failed = self.on_rtp = self.on_rtcp = None
+        self.on_ready = self.on_failed = self.on_rtp = self.on_rtcp = self.on_sound = None
 
     @override
     def receive_check(self, packet: memoryview, source: Address, now: float) -> None:
@@ -218,7 +246,10 @@ class WebRtcLeg(MediaLeg, MuxClient):
                 self.on_rtcp(self, self._rtcp_media(plain), plain, now)
         else:
             plain = self._srtp.unprotect(packet)
-            if plain is not None and self.on_rtp is not None:
+            self._auth_failed += plain is None
+            if plain is None or (self.on_sound is not None and self.on_sound(plain, now)):
+                return
+            if self.on_rtp is not None:
                 self.on_rtp(self, Media.AUDIO, plain, now)
 
     def _rtcp_media(self, packet: memoryview) -> Media:
@@ -311,6 +342,7 @@ class WebRtcLeg(MediaLeg, MuxClient):
         self._is_over = True
         self.is_ready = False
         self._srtp = None
+        self._sent.clear()
         self._mux.remove(self._ice.local.ufrag)
         if self._timer is not None:
             self._timer.cancel()

@@ -17,13 +17,17 @@ from intercom.errors import RemoteProtocolError
 from intercom.media.dtls import Fingerprint
 from intercom.media.ice import IceCredentials
 from intercom.sip import sdp
-from intercom.sip.offer_answer import Law
+from intercom.sip.codec import G711, Codec, codecs_of
 
 AUDIO_MID = "0"
 VIDEO_MID = "1"
 VIDEO_PAYLOAD_TYPES = (102, 104)
 COMMON_PROFILE = "42e01f"  # constrained baseline, level 3.1: RFC 7742 §6.2 makes all have it
 H264_PARAMETERS = "packetization-mode=1;level-asymmetry-allowed=1"
+PICTURE_FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
+"""RFC 4585 §4.2 and RFC 5104 §7.1; REMB, by which browsers say how much fits through. No RTX: sending the
+same packet again is enough where nothing estimates the way by what we send."""
+OPUS = "minptime=10;useinbandfec=1"  # RFC 7587 §7.1
 STREAM = "panel"
 HOST_PREFERENCE = 126  # RFC 8445 §5.1.2.2
 
@@ -43,7 +47,7 @@ class Offer:
     port: int
     ice: IceCredentials
     fingerprint: Fingerprint
-    laws: tuple[Law, ...]
+    codecs: tuple[Codec, ...]
     """In order of preference."""
     audio_ssrc: int
     video_ssrc: int | None
@@ -57,7 +61,7 @@ class Answer:
 
     ice: IceCredentials
     fingerprints: tuple[Fingerprint, ...]
-    law: Law
+    codec: Codec
     audio_payload_type: int
     """For packets toward the app, like the next."""
     video_payload_type: int | None
@@ -84,12 +88,13 @@ def write_offer(offer: Offer) -> str:
 
 
 def _audio_lines(offer: Offer) -> list[str]:
-    formats = " ".join(str(law.value) for law in offer.laws)
+    formats = " ".join(str(codec.value) for codec in offer.codecs)
     return [
         f"m=audio {offer.port} UDP/TLS/RTP/SAVPF {formats}",
         *_transport_lines(offer, AUDIO_MID),
         "a=sendrecv",
-        *(f"a=rtpmap:{law.value} {law.name}/8000" for law in offer.laws),
+        *(f"a=rtpmap:{codec.value} {codec.rtpmap}" for codec in offer.codecs),
+        *([f"a=fmtp:{Codec.OPUS.value} {OPUS}"] if Codec.OPUS in offer.codecs else []),
         "a=ptime:20",
         *_source_lines(offer.audio_ssrc, "sound"),
     ]
@@ -108,8 +113,7 @@ def _video_lines(offer: Offer, ssrc: int) -> list[str]:
         lines += [
             f"a=rtpmap:{payload_type} H264/90000",
             f"a=fmtp:{payload_type} profile-level-id={profile};{H264_PARAMETERS}",
-            f"a=rtcp-fb:{payload_type} nack pli",
-            f"a=rtcp-fb:{payload_type} ccm fir",
+            *(f"a=rtcp-fb:{payload_type} {kind}" for kind in PICTURE_FEEDBACK),
         ]
     return lines + _source_lines(ssrc, "picture")
 
@@ -143,8 +147,8 @@ def _family(host: str) -> str:
     return "IP6" if ":" in host else "IP4"
 
 
-def read_answer(text: str, *, has_video: bool) -> Answer:
-    """Read an app's answer to our offer; raise RemoteProtocolError if it cannot be used."""
+def read_answer(text: str, *, has_video: bool, codecs: tuple[Codec, ...] = G711) -> Answer:
+    """Read an app's answer to our offer of `codecs`; raise RemoteProtocolError if it cannot be used."""
     description = sdp.parse(text.encode("utf-8", "replace"))
     shared = _session_part(text)
     if len(description.media) != 1 + has_video or description.media[0].kind != "audio":
@@ -154,12 +158,12 @@ def read_answer(text: str, *, has_video: bool) -> Answer:
         raise RemoteProtocolError("the answer refuses sound or rtcp-mux", status_hint=488)
     if _value("setup", audio, shared) != "active":
         raise RemoteProtocolError("the answer does not take the active DTLS role")
-    law, payload_type = _law(audio)
+    codec, payload_type = _codec(audio, codecs)
     video = description.media[1] if has_video else None
     return Answer(
         ice=_ice(audio, shared),
         fingerprints=_fingerprints(audio, shared),
-        law=law,
+        codec=codec,
         audio_payload_type=payload_type,
         video_payload_type=_video_payload_type(video, shared) if video else None,
     )
@@ -181,14 +185,11 @@ def _value(name: str, media: sdp.MediaDescription, shared: sdp.MediaDescription)
     return media.value(name) or shared.value(name) or ""
 
 
-def _law(audio: sdp.MediaDescription) -> tuple[Law, int]:
-    for payload_type in audio.formats:
-        for law in Law:
-            is_static = payload_type == str(law.value)
-            codec = audio.codec(payload_type)
-            if codec == (law.name, 8000) or (is_static and codec is None):
-                return law, _payload_type(payload_type)
-    raise RemoteProtocolError("the answer has no G.711", status_hint=488)
+def _codec(audio: sdp.MediaDescription, offered: tuple[Codec, ...]) -> tuple[Codec, int]:
+    for payload_type, codec in codecs_of(audio):
+        if codec in offered:
+            return codec, payload_type
+    raise RemoteProtocolError("the answer has no codec that we offered", status_hint=488)
 
 
 def _video_payload_type(video: sdp.MediaDescription, shared: sdp.MediaDescription) -> int | None:

@@ -36,6 +36,8 @@ class DialGuard:
     def __init__(self, limits: DialLimits) -> None:
         self._limits = limits
         self._running: dict[LegId, PanelId] = {}
+        self._at_once: Counter[PanelId] = Counter()
+        """How many of them run, by panel."""
         self._recent: deque[tuple[float, PanelId, str]] = deque()
         self._of_panel: Counter[PanelId] = Counter()
         self._to_number: Counter[str] = Counter()
@@ -49,7 +51,9 @@ class DialGuard:
         self._forget_old(now)
         refusal = self._refusal(panel_id, number)
         if refusal is None:
+            self.end(leg_id)
             self._running[leg_id] = panel_id
+            self._at_once[panel_id] += 1
             self._recent.append((now, panel_id, number))
             self._of_panel[panel_id] += 1
             self._to_number[number] += 1
@@ -58,11 +62,16 @@ class DialGuard:
 
     def end(self, leg_id: LegId) -> None:
         """Note that a call is over; harmless for one that never was."""
-        self._running.pop(leg_id, None)
+        panel_id = self._running.pop(leg_id, None)
+        if panel_id is None:
+            return
+        self._at_once[panel_id] -= 1
+        if not self._at_once[panel_id]:
+            del self._at_once[panel_id]
 
     def _refusal(self, panel_id: PanelId, number: str) -> DialRefusal | None:
         limits = self._limits
-        if sum(panel == panel_id for panel in self._running.values()) >= limits.at_once_per_panel:
+        if self._at_once[panel_id] >= limits.at_once_per_panel:
             return DialRefusal.AT_ONCE
         if self._of_panel[panel_id] >= limits.per_panel_10min:
             return DialRefusal.PANEL

@@ -60,9 +60,11 @@ class Property:
     address: str
     """Shown under the door's name, such as "Storgata 14"."""
     language: str = "nb"
-    """Language of the spoken prompts: nb or en."""
+    """Language of the spoken prompts: nb, nn, en or sv."""
     open_keys: frozenset[str] = frozenset("5")
     """The telephone keys that open a door (requirement A8)."""
+    recordings: Mapping[str, bytes] = field(default_factory=dict, repr=False, hash=False)
+    """What it says in its own voice, by the name of the words: 16-bit PCM, 8 kHz, mono."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,8 @@ class Door:
     name: str
     relay: Relay
     pulse_ms: int = 3000
+    recording: bytes = field(default=b"", repr=False)
+    """The door's name as the property has recorded it, as PCM; empty: said by our own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +138,12 @@ class PanelProfile:
     early: EarlyMedia = EarlyMedia.PROGRESS
     ring_limit_s: float = 60.0
     """How long the panel rings by itself before it gives up."""
-    codecs: tuple[str, ...] = ("PCMA", "PCMU")
-    """The G.711 laws in the order in which we prefer them."""
+    codecs: tuple[str, ...] = ("PCMA", "PCMU", "G722", "OPUS")
+    """Names of `sip.codec.Codec` in the order in which we prefer them; others are refused.
+
+    G.711 first: apps and phones surely have it, and they are asked only after the panel was answered.
+    A wide band helps only where all of a call have it, which whoever sets this otherwise knows.
+    """
     code_way: CodeWay = CodeWay.EVENT
     srtp: Encryption = Encryption.OFF
     registers: bool = True

@@ -183,6 +183,14 @@ class Settings(BaseSettings):
         "The one UDP port for sound and picture of all apps.",
         "give a UDP port that neither SIP nor RTP uses",
     )
+    transcodings: int = _setting(
+        24,  # media.conversion.TRANSCODINGS, which is not imported: it takes libraries along
+        "Sounds turned from one codec into another at the same time; a talk whose two ends share no"
+        " codec takes two. Past it, phones and apps are offered only what their panel speaks.",
+        "give 0 to 1000; each takes up to a hundredth of a processor core",
+        ge=0,
+        le=1000,
+    )
     media_networks: Networks = _setting(
         (),
         "Networks that a carrier may send sound from, other than the address in its SDP;"

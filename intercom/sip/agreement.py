@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-from intercom.sip.codec import Law
+from intercom.sip.codec import Codec
 from intercom.sip.crypto import Crypto, LocalKeys
 from intercom.sip.sdp import Direction
 
@@ -35,10 +35,12 @@ class LocalMedia:
     video_port: int | None = None
     """None: no video; an offered one is refused."""
     video_rtcp_port: int | None = None
-    laws: tuple[Law, ...] = (Law.PCMA, Law.PCMU)
+    codecs: tuple[Codec, ...] = (Codec.PCMA, Codec.PCMU)
     """In order of preference; an answer takes the first that was offered."""
     dtmf_payload_type: int = 101
     """Of our offers; an answer takes over the offer's."""
+    opus_dtmf_payload_type: int = 110
+    """As before, for events on Opus's clock, beside it."""
     session_id: int = 1
     session_version: int = 1
     """Must grow by one when a description of the same session changes (RFC 3264 §8); `Description` does."""
@@ -62,20 +64,39 @@ class NegotiatedAudio:
 
     remote: tuple[str, int]
     remote_rtcp: tuple[str, int]
-    law: Law
+    codec: Codec
     payload_type: int
-    """The peer's number for the law; we send with it and expect it."""
+    """The peer's number for the codec; we send with it."""
     dtmf_payload_type: int | None
     """What the peer sends telephone-events with: the number in our own description."""
     dtmf_clock_hz: int
     dtmf_send_payload_type: int | None
     """What we would send telephone-events with: the number in the peer's description."""
     ptime_ms: int
-    """What the peer wants to receive."""
+    """What the peer wants to receive, the usual where it did not say."""
     can_send: bool
     can_receive: bool
     crypto: Crypto | None = None
     """The peer's key, by which we decrypt; ours is the one of the same suite. None: plain RTP."""
+    is_ptime_asked: bool = False
+    """Whether the peer's description said `ptime` or `maxptime`."""
+    expected_payload_type: int | None = None
+    """The number in our own description, where it may be another (RFC 3264 §5.1)."""
+    other_events: tuple[tuple[int, int], ...] = ()
+    """Further telephone-events that the peer may send: (payload type, clock)."""
+
+    @property
+    def expected(self) -> int:
+        """What the peer sends its sound with."""
+        own = self.expected_payload_type
+        return self.payload_type if own is None else own
+
+    @property
+    def event_clocks(self) -> dict[int, int]:
+        """The clock of each kind of telephone-events that the peer may send, by payload type."""
+        number = self.dtmf_payload_type
+        usual = {} if number is None else {number: self.dtmf_clock_hz}
+        return usual | dict(self.other_events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +114,8 @@ class NegotiatedVideo:
     can_receive: bool
     crypto: Crypto | None = None
     """As for the sound."""
+    feedback: frozenset[str] = frozenset()
+    """What both know of RTCP feedback, as in `a=rtcp-fb` without the number: "nack pli"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """A request of ours that answers challenges by itself (RFC 3261 §22)."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from intercom.sip.address import Address, Transport
 from intercom.sip.core import Core
@@ -79,7 +78,7 @@ class ClientRequest:
     def _go_over(self, destination: Address) -> None:
         """Change the way; the branch stays, so that who got it both ways sees one request."""
         self.destination = destination
-        self.draft = replace(self.draft, sent_by=self._core.sent_by(destination))
+        self.draft = self.draft._replace(sent_by=self._core.sent_by(destination))
 
     def handle_response(self, response: Response, now: float) -> None:
         """Answer a challenge, or hand the response on."""

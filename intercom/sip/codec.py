@@ -1,4 +1,4 @@
-"""The formats that we know how to speak of in SDP: G.711, telephone-events, H.264."""
+"""The formats that we know how to speak of in SDP: G.711, G.722, Opus, telephone-events, H.264."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -9,15 +9,44 @@ _DEFAULT_PROFILE_LEVEL_ID = "42000a"  # RFC 6184 §8.1: Baseline, level 1, when 
 _BASELINE = 66
 
 
-class Law(Enum):
-    """A G.711 law; the value is its static RTP payload type (RFC 3551 §6)."""
+class Codec(Enum):
+    """How a leg's sound is coded; the value is the payload type of our own offers.
+
+    It is a static one (RFC 3551 §6) but for Opus, whose number is free (RFC 7587 §7).
+    """
 
     PCMA = 8
     PCMU = 0
+    G722 = 9
+    OPUS = 111
+
+    @property
+    def clock_hz(self) -> int:
+        """The RTP clock: 8000 for G.722 too, by an old mistake that stands (RFC 3551 §4.5.2)."""
+        return 48_000 if self is Codec.OPUS else 8000
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """How many samples a second its sound has."""
+        return {Codec.G722: 16_000, Codec.OPUS: 48_000}.get(self, 8000)
+
+    @property
+    def rtpmap(self) -> str:
+        """What stands in SDP: Opus always says two channels, whatever it carries (RFC 7587 §7)."""
+        return "opus/48000/2" if self is Codec.OPUS else f"{self.name}/{self.clock_hz}"
+
+    @property
+    def is_g711(self) -> bool:
+        """Whether it is one byte a sample by a table, turned into its sister by another one."""
+        return self in G711
 
 
-_LAWS = {law.name: law for law in Law}
-_STATIC_LAWS = {str(law.value): law for law in Law}
+G711 = (Codec.PCMA, Codec.PCMU)
+"""The two laws of G.711."""
+
+_CODECS = {(codec.name, codec.clock_hz): codec for codec in Codec}
+_CODECS["G722", 16_000] = Codec.G722  # the clock that it ought to have; some write it
+_STATIC_CODECS = {str(codec.value): codec for codec in Codec if codec is not Codec.OPUS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +72,44 @@ class H264Format:
         return int(self.profile_level_id[:2], 16)
 
 
-def laws_of(media: MediaDescription) -> list[tuple[int, Law]]:
-    """List the G.711 formats, in the order given."""
-    found: list[tuple[int, Law]] = []
+def codecs_of(media: MediaDescription) -> list[tuple[int, Codec]]:
+    """List the formats of sound that we know, in the order given."""
+    found: list[tuple[int, Codec]] = []
     for number in media.formats:
         if not _is_payload_type(number):
             continue
-        codec = media.codec(number)
-        law = _STATIC_LAWS.get(number) if codec is None else _LAWS.get(codec[0])
-        if law is not None and (codec is None or codec[1] == 8000) and media.is_mono(number):
-            found.append((int(number), law))
+        mapped = media.codec(number)
+        codec = _STATIC_CODECS.get(number) if mapped is None else _CODECS.get(mapped)
+        if codec is not None and (codec is Codec.OPUS or media.is_mono(number)):
+            found.append((int(number), codec))
     return found
 
 
-def law_of(media: MediaDescription, laws: tuple[Law, ...]) -> tuple[int, Law] | None:
-    """Find the first of our laws that stands there."""
-    offered = laws_of(media)
-    for law in laws:
+def codec_of(media: MediaDescription, codecs: tuple[Codec, ...]) -> tuple[int, Codec] | None:
+    """Find the first of our codecs that stands there."""
+    offered = codecs_of(media)
+    for codec in codecs:
         for number, candidate in offered:
-            if candidate is law:
-                return number, law
+            if candidate is codec:
+                return number, codec
     return None
 
 
-def event_of(media: MediaDescription) -> EventFormat | None:
-    """Find the telephone-events: those on the clock of the sound first."""
+def event_of(media: MediaDescription, clock_hz: int = 8000) -> EventFormat | None:
+    """Find the telephone-events: those on the clock of the sound first (RFC 4733 §2.1), then on 8000."""
+    events = events_of(media)
+    events.sort(key=lambda event: (event.clock_hz != clock_hz, event.clock_hz != 8000))
+    return events[0] if events else None
+
+
+def events_of(media: MediaDescription) -> list[EventFormat]:
+    """List the telephone-events, in the order given."""
     events: list[EventFormat] = []
     for number in media.formats:
         codec = media.codec(number) if _is_payload_type(number) else None
         if codec is not None and codec[0] == "TELEPHONE-EVENT" and codec[1]:
             events.append(EventFormat(int(number), codec[1]))
-    events.sort(key=lambda event: event.clock_hz != 8000)
-    return events[0] if events else None
+    return events
 
 
 def h264s_of(media: MediaDescription) -> list[H264Format]:

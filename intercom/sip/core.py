@@ -4,6 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import quote
@@ -128,6 +129,11 @@ def _by_kind(addresses: tuple[Address, ...]) -> dict[tuple[Transport, bool], _Lo
     return found
 
 
+@lru_cache(maxsize=1_000)
+def _quoted_user(user: str) -> str:
+    return quote(user, safe="+*#!~.-_")
+
+
 def _is_name(host: str) -> bool:
     try:
         ip_address(host)
@@ -179,7 +185,7 @@ class Core:
 
     def contact(self, user: str, destination: Address, uri: str = "") -> str:
         """Write our Contact for who is there; a request to a sips `uri` wants sips back."""
-        name = f"{quote(user, safe='+*#!~.-_')}@" if user else ""
+        name = f"{_quoted_user(user)}@" if user else ""
         scheme = "sips" if uri[:5].lower() == "sips:" else "sip"  # RFC 3261 §8.1.1.8, §12.1.1
         return f"<{scheme}:{name}{self._face(destination).contact}>"
 

@@ -6,7 +6,14 @@ from dataclasses import replace
 from intercom.errors import LocalProtocolError, RemoteProtocolError
 from intercom.sip import sdp
 from intercom.sip.agreement import LocalMedia, Negotiated
-from intercom.sip.offer_answer import AcceptedOffer, make_answer, make_offer, read_answer
+from intercom.sip.offer_answer import (
+    AcceptedOffer,
+    make_answer,
+    make_offer,
+    offered_lines,
+    read_answer,
+)
+from intercom.sip.sdp import MediaDescription
 
 
 class Description:
@@ -21,6 +28,8 @@ class Description:
         self.body = b""
         """What was said last."""
         self._is_encrypted = False
+        self._lines: list[MediaDescription] | None = None
+        """The m-lines of `body`, where that is our first offer."""
 
     def offer(self) -> bytes:
         """Offer all we can: at first, in a re-INVITE or UPDATE of ours, or in answer to one without offer.
@@ -30,7 +39,9 @@ class Description:
         """
         if self.body:
             return self._say(self._repeat)
-        return self._say(make_offer)
+        self._lines = lines = offered_lines(self.local)
+        self.body = make_offer(self.local, lines)
+        return self.body
 
     def accept(self, accepted: AcceptedOffer) -> bytes:
         """Write the answer to an offer that `accept_offer` has read."""
@@ -47,7 +58,7 @@ class Description:
         """Read the answer to our last `offer`; raise RemoteProtocolError as `read_answer` does."""
         if not self.body:
             raise LocalProtocolError("an answer to no offer")
-        negotiated = read_answer(self.body, answer)
+        negotiated = read_answer(self.body, answer, self._lines)
         self._settle(negotiated)
         return negotiated
 
@@ -62,7 +73,7 @@ class Description:
             local = self.local
             self.local = replace(local, session_version=local.session_version + 1)
             body = write(self.local)
-        self.body = body
+        self.body, self._lines = body, None
         return body
 
     def _repeat(self, local: LocalMedia) -> bytes:

@@ -206,7 +206,9 @@ class Endpoint:
             fields=fields if body else fields[:-1],
             body=body,
         )
-        check_fields([*fields, ("From", draft.from_), ("To", draft.to), ("To", target)])
+        check_fields(
+            [fields[0], *headers, fields[-1], ("From", draft.from_), ("To", draft.to), ("To", target)]
+        )
         if not target.isprintable() or " " in target:
             raise LocalProtocolError("bad target")
         digest = DigestClient(credentials, core.token) if credentials else None
@@ -236,11 +238,23 @@ class Endpoint:
         if usage is not None:
             usage.hang_up(now, reason)
 
-    def send_info(self, dialog: DialogId, now: float, content_type: str, body: bytes) -> None:
-        """Send an INFO in a confirmed dialog; ends in InfoAnswered."""
+    def send_info(
+        self,
+        dialog: DialogId,
+        now: float,
+        content_type: str,
+        body: bytes,
+        *,
+        is_vital: bool = True,
+    ) -> None:
+        """Send an INFO in a confirmed dialog; ends in InfoAnswered.
+
+        Silence ends the dialog (RFC 3261 §12.2.1.2), unless the INFO is not vital: some peers drop
+        those that they do not know.
+        """
         usage = self._core.usages.get(dialog)
         if usage is not None and usage.is_confirmed:
-            usage.send_info(now, content_type, body)
+            usage.send_info(now, content_type, body, is_vital=is_vital)
 
     def reinvite(
         self, dialog: DialogId, now: float, body: bytes, content_type: str = "application/sdp"

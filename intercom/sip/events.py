@@ -146,6 +146,8 @@ class InfoAnswered:
 
     dialog: DialogId
     status: int
+    content_type: str = ""
+    """Of the INFO."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,13 +103,16 @@ def _find_too_large(request: Request) -> Refusal | None:
     if len(request.uri) > MAX_URI_CHARACTERS:
         return Refusal(414)
     for key, most in _MOST:
-        if key in headers and _count(headers[key]) > most:
+        lines = headers.get(key)
+        if lines is not None and _count(lines) > most:
             return Refusal(413)
     return None
 
 
 def _count(lines: list[str]) -> int:
     """Count the values of a header, or rather their commas: no fewer than there are."""
+    if len(lines) == 1:
+        return lines[0].count(",") + 1
     return sum(line.count(",") for line in lines) + len(lines)
 
 
@@ -129,14 +132,16 @@ def check_response(response: Response) -> None:
         response.required(key)
     if not _are_tokens(response.from_.tag, response.to.tag):
         raise RemoteProtocolError("tag is no token")
-    response.listed("record-route")
+    if "record-route" in response.headers:
+        response.listed("record-route")
 
 
 def _check_syntax(request: Request, *, is_stream: bool) -> None:
     """Raise RemoteProtocolError on the first fault; its `status_hint` is 400 for most."""
     headers = request.headers
     for key in _SINGLE:
-        if len(headers.get(key, ())) != 1 or not headers[key][0]:
+        lines = headers.get(key)
+        if lines is None or len(lines) != 1 or not lines[0]:
             raise RemoteProtocolError("not exactly one " + key)
     _check_vias(headers["via"])
     if request.cseq.method != request.method:
@@ -146,7 +151,8 @@ def _check_syntax(request: Request, *, is_stream: bool) -> None:
     if (request.number("max-forwards") or 0) > 255:
         raise RemoteProtocolError("Max-Forwards out of range")
     _check_length(request, is_stream=is_stream)
-    request.listed("record-route")
+    if "record-route" in headers:
+        request.listed("record-route")
     if "contact" in headers and headers["contact"][0] != "*":
         request.contact  # noqa: B018 - raises if it cannot be read
 
@@ -159,7 +165,10 @@ def _check_vias(lines: list[str]) -> None:
 
 
 def _are_tokens(*tags: str) -> bool:
-    return all(is_token(tag) for tag in tags if tag)
+    for tag in tags:  # all() of a generator takes three times as long
+        if tag and not is_token(tag):
+            return False
+    return True
 
 
 def _check_length(request: Request, *, is_stream: bool) -> None:
@@ -185,7 +194,8 @@ def _inspect_invite(request: Request) -> Refusal | None:
         return Refusal(415, (("Accept-Encoding", "identity"),))
     if request.body and request.content_type != _BODY_TYPE:
         return Refusal(415, (("Accept", _BODY_TYPE),))
-    accepted = {value.partition(";")[0].strip().lower() for value in request.listed("accept")}
-    if accepted and not accepted & _ACCEPTABLE:
+    accepted = request.listed("accept")
+    names = {value.partition(";")[0].strip().lower() for value in accepted} if accepted else ()
+    if names and not _ACCEPTABLE.intersection(names):
         return Refusal(406)
     return None

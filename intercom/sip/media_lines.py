@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 from intercom.sip.agreement import LocalMedia, NegotiatedAudio, NegotiatedVideo, Srtp
-from intercom.sip.codec import EventFormat, H264Format, Law
+from intercom.sip.codec import Codec, EventFormat, H264Format
 from intercom.sip.crypto import Crypto, SrtpKey, crypto_line, crypto_lines, key_of
 from intercom.sip.sdp import Direction, MediaDescription
 
-FEEDBACK = ("nack pli", "ccm fir")  # RFC 4585 §6.3.1, RFC 5104 §4.3.1
+OPUS = "useinbandfec=1"  # RFC 7587 §7.1: what repairs a loss is passed on; nothing says stereo
+FEEDBACK = ("nack pli", "ccm fir", "ccm tmmbr")  # RFC 4585 §6.3.1, RFC 5104 §4.3.1 and §4.2.1
+ANSWERED_FEEDBACK = (*FEEDBACK, "goog-remb")
+"""What some cameras made for browsers know is taken, never offered."""
 
 
 def offered_audio(local: LocalMedia) -> MediaDescription:
@@ -15,8 +18,8 @@ def offered_audio(local: LocalMedia) -> MediaDescription:
     return _audio_line(
         local,
         _protocol_of(local.srtp),
-        [(law.value, law) for law in local.laws],
-        event=EventFormat(local.dtmf_payload_type, 8000),
+        [(codec.value, codec) for codec in local.codecs],
+        events=_offered_events(local),
         ptime_ms=local.ptime_ms,
         direction=local.audio_direction,
         security=_offered_keys(local.srtp, local.keys.audio),
@@ -41,8 +44,8 @@ def answered_audio(
     return _audio_line(
         local,
         offered.protocol,
-        [(audio.payload_type, audio.law)],
-        event=None if number is None else EventFormat(number, audio.dtmf_clock_hz),
+        [(audio.payload_type, audio.codec)],
+        events=[] if number is None else [EventFormat(number, audio.dtmf_clock_hz)],
         ptime_ms=audio.ptime_ms,
         direction=Direction.of(can_send=audio.can_send, can_receive=audio.can_receive),
         security=_answered_key(audio.crypto, local.keys.audio),
@@ -53,15 +56,29 @@ def answered_video(
     offered: MediaDescription, video: NegotiatedVideo, local: LocalMedia
 ) -> MediaDescription:
     """Answer the picture."""
-    wanted = [value.partition(" ") for value in offered.values("rtcp-fb")]
-    numbers = {"*", str(video.payload_type)}
-    feedback = [kind for number, _, kind in wanted if number in numbers and kind in FEEDBACK]
+    feedback = [kind for kind in ANSWERED_FEEDBACK if kind in video.feedback]
     ours = H264Format(
         video.payload_type, video.profile_level_id, video.packetization_mode, local.sprop
     )
     direction = Direction.of(can_send=video.can_send, can_receive=video.can_receive)
     security = _answered_key(video.crypto, local.keys.video)
     return _video_line(local, offered.protocol, ours, feedback, direction, security=security)
+
+
+def feedback_of(theirs: MediaDescription, payload_type: int) -> frozenset[str]:
+    """Read which RTCP feedback the other end knows that we know too."""
+    wanted = [value.partition(" ") for value in theirs.values("rtcp-fb")]
+    numbers = {"*", str(payload_type)}
+    kinds = {" ".join(kind.split()) for number, _, kind in wanted if number in numbers}
+    return frozenset(kinds.intersection(ANSWERED_FEEDBACK))
+
+
+def _offered_events(local: LocalMedia) -> list[EventFormat]:
+    """List the clock of most codecs, and Opus's own beside it (RFC 4733 §2.1, RFC 7587 §4.1)."""
+    events = [EventFormat(local.dtmf_payload_type, 8000)]
+    if Codec.OPUS in local.codecs:
+        events.append(EventFormat(local.opus_dtmf_payload_type, Codec.OPUS.clock_hz))
+    return events
 
 
 def refused(offered: MediaDescription) -> MediaDescription:
@@ -94,16 +111,17 @@ def _rtcp_line(port: int, rtcp_port: int | None) -> list[tuple[str, str]]:
 def _audio_line(
     local: LocalMedia,
     protocol: str,
-    codecs: list[tuple[int, Law]],
+    codecs: list[tuple[int, Codec]],
     *,
-    event: EventFormat | None,
+    events: list[EventFormat],
     ptime_ms: int,
     direction: Direction,
     security: list[tuple[str, str]],
 ) -> MediaDescription:
     formats = [str(number) for number, _ in codecs]
-    attributes = [("rtpmap", f"{number} {law.name}/8000") for number, law in codecs]
-    if event is not None:
+    attributes = [("rtpmap", f"{number} {codec.rtpmap}") for number, codec in codecs]
+    attributes += [("fmtp", f"{number} {OPUS}") for number, codec in codecs if codec is Codec.OPUS]
+    for event in events:
         formats.append(str(event.payload_type))
         attributes.append(("rtpmap", f"{event.payload_type} telephone-event/{event.clock_hz}"))
         attributes.append(("fmtp", f"{event.payload_type} 0-15"))

@@ -29,6 +29,9 @@ _FOLD = re.compile(r"\n[ \t]+")
 _VERSION = re.compile(r"SIP/([0-9]{1,3}\.[0-9]{1,3})", re.IGNORECASE)
 _STATUS_LINE = re.compile(r"SIP/2\.0 +([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
 
+_USUAL_METHODS = frozenset(["INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "INFO"])
+"""Their plain start lines need no regular expression."""
+
 REASONS = {
     100: "Trying",
     180: "Ringing",
@@ -158,7 +161,7 @@ class Message:
 class Request(Message):
     """A request as it came."""
 
-    __slots__ = ("method", "uri", "version")
+    __slots__ = ("matching", "method", "uri", "version")
 
     def __init__(
         self, method: str, uri: str, headers: dict[str, list[str]], body: bytes, version: str
@@ -167,6 +170,8 @@ class Request(Message):
         self.method = method
         self.uri = uri
         self.version = version
+        self.matching: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+        """What its transaction is found by, before and after the method; the transaction layer's own."""
 
 
 class Response(Message):
@@ -240,6 +245,11 @@ def _parse_headers(lines: list[str]) -> dict[str, list[str]]:
 
 
 def _parse_start(line: str, headers: dict[str, list[str]], body: bytes) -> Request | Response:
+    method, _, rest = line.partition(" ")
+    if method in _USUAL_METHODS and rest[-8:] == " SIP/2.0":
+        uri = rest[:-8]
+        if uri and uri.isprintable() and " " not in uri:
+            return Request(method, uri, headers, body, "2.0")
     status = _STATUS_LINE.fullmatch(line)
     if status is not None:
         return Response(int(status[1]), (status[2] or "").strip(), headers, body)

@@ -1,4 +1,4 @@
-"""Offer/answer (RFC 3264): what two ends will send each other, in G.711 with telephone-events and H.264."""
+"""Offer/answer (RFC 3264): what two ends will send each other: sound, telephone-events and H.264."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +16,24 @@ from intercom.sip.agreement import (
     NegotiatedVideo,
     Srtp,
 )
-from intercom.sip.codec import H264Format, Law, event_of, h264_answered, h264_of, law_of, laws_of
+from intercom.sip.codec import (
+    Codec,
+    EventFormat,
+    H264Format,
+    codec_of,
+    codecs_of,
+    event_of,
+    events_of,
+    h264_answered,
+    h264_of,
+)
 from intercom.sip.crypto import Crypto, choose, cryptos_of
 from intercom.sip.sdp import Direction, MediaDescription, SessionDescription
 
 __all__ = [
     "AcceptedOffer",
+    "Codec",
     "Direction",
-    "Law",
     "LocalMedia",
     "Negotiated",
     "NegotiatedAudio",
@@ -32,6 +42,7 @@ __all__ = [
     "accept_offer",
     "make_answer",
     "make_offer",
+    "offered_lines",
     "read_answer",
 ]
 
@@ -47,11 +58,17 @@ class _UnusableError(Exception):
     """An m-line is refused; the text says why."""
 
 
-def make_offer(local: LocalMedia) -> bytes:
-    """Write our offer."""
+def offered_lines(local: LocalMedia) -> list[MediaDescription]:
+    """Write the m-lines of our offer."""
     media = [media_lines.offered_audio(local)]
     if local.video_port is not None:
         media.append(media_lines.offered_video(local))
+    return media
+
+
+def make_offer(local: LocalMedia, lines: list[MediaDescription] | None = None) -> bytes:
+    """Write our offer; `lines` are its m-lines where they were written already."""
+    media = offered_lines(local) if lines is None else lines
     return sdp.serialise(local.host, local.session_id, local.session_version, media)
 
 
@@ -80,7 +97,7 @@ class AcceptedOffer:
 
 def accept_offer(
     offer: bytes,
-    laws: tuple[Law, ...],
+    codecs: tuple[Codec, ...],
     *,
     has_video: bool,
     audio_direction: Direction = Direction.SENDRECV,
@@ -97,7 +114,7 @@ def accept_offer(
     problems: list[str] = []
 
     def accept_audio(offered: MediaDescription) -> NegotiatedAudio:
-        return _accept_audio(offered, laws, audio_direction, _security(offered, srtp, ip_version))
+        return _accept_audio(offered, codecs, audio_direction, _security(offered, srtp, ip_version))
 
     def accept_video(offered: MediaDescription) -> NegotiatedVideo:
         return _accept_video(offered, video_direction, _security(offered, srtp, ip_version))
@@ -115,7 +132,7 @@ def make_answer(offer: bytes, local: LocalMedia) -> tuple[bytes, Negotiated]:
     """Answer every m-line; raise RemoteProtocolError with `status_hint` 488 without common audio."""
     accepted = accept_offer(
         offer,
-        local.laws,
+        local.codecs,
         has_video=local.video_port is not None,
         audio_direction=local.audio_direction,
         video_direction=local.video_direction,
@@ -125,13 +142,17 @@ def make_answer(offer: bytes, local: LocalMedia) -> tuple[bytes, Negotiated]:
     return accepted.answer(local), accepted.negotiated
 
 
-def read_answer(offer: bytes, answer: bytes) -> Negotiated:
+def read_answer(
+    offer: bytes, answer: bytes, lines: list[MediaDescription] | None = None
+) -> Negotiated:
     """Read the answer to our offer; raise RemoteProtocolError when it leaves no audio.
 
+    `lines` are the offer's m-lines where they are known, which saves reading what we wrote.
     Its m-lines are ours, in the same order (RFC 3264 §6). Deviates: what it leaves out at the end is
     refused, for so do phones without a picture that look for their sound alone.
     """
-    ours, theirs = sdp.parse(offer).media, sdp.parse(answer).media
+    ours = sdp.parse(offer).media if lines is None else lines
+    theirs = sdp.parse(answer).media
     if [media.kind for media in ours[: len(theirs)]] != [media.kind for media in theirs]:
         raise RemoteProtocolError("the answer's m-lines are not the offer's", status_hint=488)
     audio: NegotiatedAudio | None = None
@@ -223,17 +244,21 @@ def _check_address(theirs: MediaDescription, ip_version: int | None) -> None:
 
 
 def _accept_audio(
-    offered: MediaDescription, laws: tuple[Law, ...], direction: Direction, crypto: Crypto | None
+    offered: MediaDescription,
+    codecs: tuple[Codec, ...],
+    direction: Direction,
+    crypto: Crypto | None,
 ) -> NegotiatedAudio:
-    found = law_of(offered, laws)
+    found = codec_of(offered, codecs)
     if found is None:
-        raise _UnusableError("it has no G.711")
-    event = event_of(offered)
+        message = f"it has none of {', '.join(codec.name for codec in codecs)}"
+        raise _UnusableError(message)
+    event = event_of(offered, found[1].clock_hz)
     can_send, can_receive = _allowed(direction, offered)
     return NegotiatedAudio(
         remote=(offered.host, offered.port),
         remote_rtcp=_rtcp_of(offered),
-        law=found[1],
+        codec=found[1],
         payload_type=found[0],
         dtmf_payload_type=event.payload_type if event else None,
         dtmf_clock_hz=event.clock_hz if event else 8000,
@@ -242,22 +267,23 @@ def _accept_audio(
         can_send=can_send,
         can_receive=can_receive,
         crypto=crypto,
+        is_ptime_asked=_asks_ptime(offered),
     )
 
 
 def _answered_audio(ours: MediaDescription, theirs: MediaDescription) -> NegotiatedAudio:
     crypto = _answered_security(ours, theirs)
-    laws = tuple(law for _, law in laws_of(ours))
-    found = next(((number, law) for number, law in laws_of(theirs) if law in laws), None)
+    offered = {codec: number for number, codec in reversed(codecs_of(ours))}
+    found = next((each for each in codecs_of(theirs) if each[1] in offered), None)
     if found is None:
-        raise _UnusableError("it has no G.711 that we offered")
-    event = event_of(theirs)
-    our_event = event_of(ours) if event else None
+        raise _UnusableError("it has no codec that we offered")
+    event = event_of(theirs, found[1].clock_hz)
+    our_event = event_of(ours, event.clock_hz) if event else None
     can_send, can_receive = _allowed(ours.direction, theirs)
     return NegotiatedAudio(
         remote=(theirs.host, theirs.port),
         remote_rtcp=_rtcp_of(theirs),
-        law=found[1],
+        codec=found[1],
         payload_type=found[0],
         dtmf_payload_type=our_event.payload_type if our_event else None,
         dtmf_clock_hz=our_event.clock_hz if our_event else 8000,
@@ -266,6 +292,9 @@ def _answered_audio(ours: MediaDescription, theirs: MediaDescription) -> Negotia
         can_send=can_send,
         can_receive=can_receive,
         crypto=crypto,
+        is_ptime_asked=_asks_ptime(theirs),
+        expected_payload_type=offered[found[1]],
+        other_events=_other_events(ours, theirs, our_event),
     )
 
 
@@ -299,6 +328,7 @@ def _video(
         can_send=ways[0],
         can_receive=ways[1],
         crypto=crypto,
+        feedback=media_lines.feedback_of(theirs, codec.payload_type),
     )
 
 
@@ -315,6 +345,22 @@ def _ptime_of(media: MediaDescription) -> int:
     longest = _milliseconds(media.value("maxptime")) or _PTIMES_MS[-1]
     ptime_ms = wanted if wanted in _PTIMES_MS else DEFAULT_PTIME_MS
     return max((each for each in _PTIMES_MS if each <= min(ptime_ms, longest)), default=ptime_ms)
+
+
+def _other_events(
+    ours: MediaDescription, theirs: MediaDescription, chosen: EventFormat | None
+) -> tuple[tuple[int, int], ...]:
+    """List the events that both say besides the chosen ones: either kind may come then."""
+    clocks = {event.clock_hz for event in events_of(theirs)}
+    return tuple(
+        (event.payload_type, event.clock_hz)
+        for event in events_of(ours)
+        if event != chosen and event.clock_hz in clocks
+    )
+
+
+def _asks_ptime(media: MediaDescription) -> bool:
+    return bool(_milliseconds(media.value("ptime")) or _milliseconds(media.value("maxptime")))
 
 
 def _milliseconds(value: str | None) -> int:

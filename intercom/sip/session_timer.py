@@ -29,6 +29,8 @@ class SessionExpires(NamedTuple):
 
 def read_session_expires(message: Message) -> SessionExpires | None:
     """Read Session-Expires; None when it is absent or cannot be read."""
+    if "session-expires" not in message.headers:
+        return None
     interval_s = _number(message, "session-expires")
     if interval_s is None:
         return None
@@ -42,6 +44,8 @@ def read_session_expires(message: Message) -> SessionExpires | None:
 
 def read_min_se(message: Message) -> int:
     """Read Min-SE; the RFC's own least where it is absent, too small or cannot be read."""
+    if "min-se" not in message.headers:
+        return MIN_SE_S
     return max(MIN_SE_S, _number(message, "min-se") or 0)
 
 

@@ -135,18 +135,20 @@ class TransactionLayer:
 
 def _key(request: Request, method: str) -> ServerKey:
     """Build the matching key of RFC 3261 §17.2.3; RFC 2543 peers have no branch worth the name."""
+    matching = request.matching
+    if matching is None:
+        matching = request.matching = _matching(request)
+    before, after = matching
+    return (*before, method, *after)
+
+
+def _matching(request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
     via = request.via
     branch = via.branch
     if len(branch) > len(BRANCH_COOKIE) and branch.startswith(BRANCH_COOKIE):
-        return branch, via.sent_by, method
-    return (
-        branch,
-        via.sent_by,
-        method,
-        request.sip_call_id,
-        request.from_.tag or request.required("from"),
-        str(request.cseq.number),
-    )
+        return (branch, via.sent_by), ()
+    sender = request.from_.tag or request.required("from")
+    return (branch, via.sent_by), (request.sip_call_id, sender, str(request.cseq.number))
 
 
 def _twin_key(request: Request) -> ServerKey:

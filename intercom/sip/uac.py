@@ -1,7 +1,5 @@
 """An outgoing call until its final answer (RFC 3261 §13.2, §9.1; RFC 3262 §4)."""
 
-from dataclasses import replace
-
 from typing_extensions import override
 
 from intercom.sip.address import Address, Datagram
@@ -114,7 +112,7 @@ class ClientUsage(InviteUsage):
         fields = [field for field in draft.fields if field[0] not in _EXTENSION_FIELDS]
         tags = "100rel, timer" if self._is_reliable else "timer"
         own = (("Supported", tags), *self.changes.timer.request_fields())
-        return replace(draft, fields=(*own, *fields))
+        return draft._replace(fields=(*own, *fields))
 
     def _next_cseq(self) -> int:
         self._cseq += 1

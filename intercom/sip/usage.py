@@ -98,32 +98,36 @@ class InviteUsage:
         """Answer what waits for our user's word."""
         self.changes.respond(status, now, reason=reason, fields=fields, body=body)
 
-    def send_info(self, now: float, content_type: str, body: bytes) -> None:
-        """Send an INFO (RFC 2976); ends in InfoAnswered."""
+    def send_info(
+        self, now: float, content_type: str, body: bytes, *, is_vital: bool = True
+    ) -> None:
+        """Send an INFO (RFC 2976); ends in InfoAnswered. Silence ends the dialog if it is vital."""
         if self.dialog is None or self.is_over:
             return
+
+        def take_answer(response: Response, now: float) -> None:
+            if response.status >= 200:
+                self._say_info(response.status, content_type)
+                self._check_gone(response, now)
+
+        def fail(status: int, now: float) -> None:
+            self._say_info(status, content_type)
+            if is_vital:
+                self.fail_in_dialog(status, now)
+
         self.request(
             self.dialog,
             "INFO",
             now,
             fields=(("Content-Type", content_type),) if body else (),
             body=body,
-            on_response=self._take_info_answer,
-            on_failure=self._fail_info,
+            on_response=take_answer,
+            on_failure=fail,
         )
 
-    def _take_info_answer(self, response: Response, now: float) -> None:
-        if response.status >= 200:
-            self._say_info(response.status)
-            self._check_gone(response, now)
-
-    def _fail_info(self, status: int, now: float) -> None:
-        self._say_info(status)
-        self.fail_in_dialog(status, now)
-
-    def _say_info(self, status: int) -> None:
+    def _say_info(self, status: int, content_type: str) -> None:
         if not self.is_over:
-            self.core.events.append(InfoAnswered(self.id, status))
+            self.core.events.append(InfoAnswered(self.id, status, content_type))
 
     def hang_up(self, now: float, reason: str) -> None:
         """Say BYE; a UAS must wait for its ACK first (RFC 3261 §15)."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from intercom.sip.digest import Credentials
 from intercom.sip.endpoint import Endpoint, EndpointConfig
 from intercom.sip.events import InviteReceived, RegistrationSucceeded, SipEvent
 from intercom.sip.framing import StreamFramer
-from tests.adapters.sip_rig import HOST, Stranger, free_port, until
-from tests.adapters.stream_rig import free_tcp_port
+from tests.adapters.sip_rig import HOST, Stranger, until
 from tests.fakes import ANNA_NUMBER, CALLER_ID
+from tests.ports import free_port, free_ports
 
 BEHIND_NAT = "192.168.7.7"
 PASSWORD = "desk's own"
@@ -63,29 +63,14 @@ probe = false
 """
 
 
-def ports_beside(taken: range, draw: Callable[[], int]) -> tuple[int, int, int]:
-    """Draw three different ports, none of which sound may take before they are bound."""
-    found: dict[int, None] = {}
-    for _ in range(100):
-        port = draw()
-        if port not in taken:
-            found[port] = None
-        if len(found) == 3:
-            sip, http, webrtc = found
-            return sip, http, webrtc
-    raise OSError("no port is free")
-
-
 @contextlib.asynccontextmanager
 async def service_for(text: str, folder: Path, sip_port: int = 0) -> AsyncIterator[Service]:
     """Run the service with a building."""
     file = folder / "building.toml"
     file.write_text(text)
     file.chmod(0o600)
-    rtp = free_port() // RTP_PORTS * RTP_PORTS
-    if rtp <= sip_port < rtp + RTP_PORTS:
-        rtp += RTP_PORTS
-    sip, http, webrtc = ports_beside(range(rtp, rtp + RTP_PORTS), free_tcp_port)
+    rtp = free_ports(RTP_PORTS)
+    sip, http, webrtc = free_port(), free_port(), free_port()
     settings = Settings(
         caller_id=CALLER_ID,
         building_file=file,

@@ -16,7 +16,7 @@ from intercom.sip.address import Address
 from intercom.sip.digest import Credentials
 from intercom.sip.endpoint import Endpoint, EndpointConfig
 from intercom.sip.events import DialogId, InviteReceived, SipEvent
-from intercom.sip.offer_answer import Law, LocalMedia, make_answer, make_offer
+from intercom.sip.offer_answer import Codec, LocalMedia, make_answer, make_offer
 from tests.fakes import HOUSE, MAIN, PANEL
 from tests.ports import free_port
 
@@ -123,7 +123,7 @@ async def stranger() -> AsyncIterator[Stranger]:
         yield one
 
 
-def facts_of(directory: Directory, law: Law = Law.PCMA) -> CallFacts:
+def facts_of(directory: Directory, codec: Codec = Codec.PCMA) -> CallFacts:
     """Make a call's facts with a real bridge, whose digits go into `bridge.digits`."""
     digits: list[tuple[str, str]] = []
     bridge = Bridge(on_digit=lambda leg, digit, _: digits.append((leg, digit)))
@@ -135,6 +135,6 @@ def facts_of(directory: Directory, law: Law = Law.PCMA) -> CallFacts:
         directory.doors[MAIN],
         directory.doorbells["anna"],
         bridge,
-        law,
+        codec,
         None,
     )

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import ipaddress
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from intercom.adapters.sip.transport import SipTransport, StreamSettings
 from intercom.sip.address import Address, Transport
 from intercom.sip.endpoint import Endpoint, EndpointConfig
 from tests.adapters.sip_rig import HOST, until
+from tests.ports import free_port
 
 NO_TLS = TlsFiles()
 CRLF = "\r\n"
@@ -30,18 +30,7 @@ READ_S = 2.0
 
 def free_tcp_port(host: str = HOST) -> int:
     """Give a port that is free for UDP and TCP."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for _ in range(50):
-        with socket.socket(family, socket.SOCK_STREAM) as tcp:
-            tcp.bind((host, 0))
-            port = int(tcp.getsockname()[1])
-            with (
-                contextlib.suppress(OSError),
-                socket.socket(family, socket.SOCK_DGRAM) as udp,
-            ):
-                udp.bind((host, port))
-                return port
-    raise OSError("no port is free")
+    return free_port(host)
 
 
 @contextlib.asynccontextmanager

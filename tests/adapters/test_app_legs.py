@@ -10,7 +10,10 @@ from structlog.testing import capture_logs
 
 from intercom.adapters import app_legs
 from intercom.adapters.app_legs import MAX_COMMANDS, AppLegs
+from intercom.media import rtp
+from intercom.media.bridge import Bridge
 from intercom.media.dtls import DtlsIdentity
+from intercom.media.leg import Media
 from intercom.media.mux import MuxPort
 from intercom.media.webrtc import WebRtcFailure
 from intercom.routing import events as ev
@@ -21,6 +24,7 @@ from intercom.routing.plan import AppTarget
 from intercom.trace import Trace
 from tests.adapters.sip_rig import HOST, facts_of, token
 from tests.fakes import ANNA, ANNA_APP, BO, BO_APP, PANEL, FakeChannel, Posted, make_house
+from tests.media.peers import ManualClock, RecordingLeg
 
 LEG = LegId("leg-1")
 DEVICE = ANNA_APP.device_id
@@ -263,6 +267,37 @@ async def test_answering_with_lost_media_fails_so_that_the_others_ring_on():
 
         assert desk.posted.events == [(LEG, ev.LegFailed(LEG, ev.LegFailure.UNREACHABLE))]
         assert desk.has_let_go
+
+
+@pytest.mark.parametrize(("is_own", "whose"), [(False, "door"), (True, "you")])
+async def test_an_app_is_told_whose_sound_stopped_and_that_it_is_back(is_own, whose):
+    async with ringing_desk() as desk:
+        for is_lost in (True, False):
+            desk.legs.tell_path(LEG, Media.AUDIO, is_lost=is_lost, is_own=is_own)
+
+        told = desk.channel.of("path")
+        assert [message["state"] for message in told] == ["lost", "back"]
+        assert {message["media"] for message in told} == {"audio"}
+        assert {message["from"] for message in told} == {whose}
+        assert {message["call"] for message in told} == {desk.token}
+
+
+async def test_an_app_that_is_rung_later_is_told_what_is_lost_already():
+    clock = ManualClock()
+    bridge = Bridge(on_digit=lambda *_: None, clock=clock, call_at=clock.call_at)
+    call = replace(facts_of(make_house()), bridge=bridge)
+    panel = RecordingLeg("panel", clock)
+    bridge.attach_panel(panel)
+    picture = memoryview(rtp.build_header(96, 1, 0, 1) + bytes(20))
+    panel.on_rtp(panel, Media.VIDEO, picture, clock())
+    clock.advance(5)
+    async with ringing_desk() as desk:
+        desk.legs.ring(call, LegId("leg-2"), ANNA_APP)
+
+        (told,) = desk.channel.of("path")
+        assert (told["media"], told["state"], told["from"]) == ("video", "lost", "door")
+        desk.legs.end(LegId("leg-2"), EndReason.SHUTTING_DOWN)
+    bridge.close()
 
 
 @pytest.mark.parametrize("is_connected", [False, True])

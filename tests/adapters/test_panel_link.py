@@ -355,6 +355,7 @@ def test_the_panels_clock_is_never_estimated_early():
     assert clock.read_ms(now=6.0) == 2000 - 3
 
 
+@pytest.mark.alone
 async def test_a_signed_command_is_acknowledged_in_a_few_milliseconds(tmp_path):
     async with router() as r, firmware(r.url, tmp_path) as panel:
         await r.until_online()

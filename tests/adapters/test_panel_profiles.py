@@ -20,7 +20,7 @@ from intercom.sip.events import (
     InviteProgressed,
     ReinviteAnswered,
 )
-from intercom.sip.offer_answer import Direction, Law, LocalMedia, make_offer, read_answer
+from intercom.sip.offer_answer import Codec, Direction, LocalMedia, make_offer, read_answer
 from tests.adapters.sip_rig import HOST, until
 from tests.adapters.test_sip_panel_legs import panel_and_router, pressed
 from tests.fakes import PANEL, make_house
@@ -50,16 +50,17 @@ async def reoffered(panel, dialog, offer):
 
 
 @pytest.mark.parametrize(
-    ("codecs", "law"), [(("PCMU", "PCMA"), Law.PCMU), (("PCMU",), Law.PCMU), (("PCMA",), Law.PCMA)]
+    ("codecs", "codec"),
+    [(("PCMU", "PCMA"), Codec.PCMU), (("PCMU",), Codec.PCMU), (("PCMA",), Codec.PCMA)],
 )
-async def test_the_profile_says_which_law_is_preferred(codecs, law):
+async def test_the_profile_says_which_law_is_preferred(codecs, codec):
     async with panel_and_router(house_with(codecs=codecs)) as (panel, router):
         await pressed(panel, router)
         router.legs.progress(router.leg)
         progress = await panel.hear(InviteProgressed)
 
-        assert router.presses[0][3].law is law
-        assert read_answer(panel.offer, progress.body).audio.law is law
+        assert router.presses[0][3].codec is codec
+        assert read_answer(panel.offer, progress.body).audio.codec is codec
 
 
 async def test_a_panel_whose_picture_comes_by_http_gets_none_by_sip():
@@ -106,7 +107,7 @@ async def test_a_panel_that_leaves_the_offer_to_us_is_answered_at_once_and_must_
         offer = (await panel.hear(InviteAnswered)).body
         await until(lambda: router.posted.events)  # its ACK is empty
 
-        assert router.presses[0][3].law is Law.PCMA
+        assert router.presses[0][3].codec is Codec.PCMA
         assert router.presses[0][3].picture is not None
         assert b"m=audio" in offer
         assert b"PCMU/8000" in offer

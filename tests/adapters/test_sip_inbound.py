@@ -16,7 +16,7 @@ from intercom.adapters.sip.transport import SipTransport
 from intercom.media import g711
 from intercom.media.port import PortPool
 from intercom.sip.address import Address
-from intercom.sip.codec import Law
+from intercom.sip.codec import Codec
 from intercom.sip.endpoint import Endpoint, EndpointConfig
 from intercom.sip.events import DialogEnded, InviteAnswered, InviteFailed
 from intercom.sip.offer_answer import LocalMedia, make_answer, make_offer, read_answer
@@ -48,8 +48,8 @@ class Ear:
         """How much of what came in is loud enough to be speech."""
         loud = 0
         for packet in self.packets:
-            pcm = memoryview(g711.decode(packet[12:], Law.PCMA)).cast("h")
-            loud += max(map(abs, pcm)) > 2000
+            pcm = memoryview(g711.decode(packet[12:], Codec.PCMA)).cast("h")
+            loud += max(map(abs, pcm)) > 800
         return loud * 0.02
 
     def _read(self) -> None:

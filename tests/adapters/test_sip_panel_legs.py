@@ -23,7 +23,7 @@ from intercom.sip.events import (
     ReinviteAnswered,
     ReinviteFailed,
 )
-from intercom.sip.offer_answer import Law, LocalMedia, make_offer, read_answer
+from intercom.sip.offer_answer import Codec, LocalMedia, make_offer, read_answer
 from tests.adapters.sip_rig import (
     HOST,
     Stranger,
@@ -98,7 +98,7 @@ async def test_an_invite_of_a_known_panel_becomes_a_press():
         await pressed(panel, router)
 
         assert router.presses[0][:2] == (PANEL, "anna")
-        assert router.presses[0][3].law is Law.PCMA
+        assert router.presses[0][3].codec is Codec.PCMA
 
 
 async def test_progress_gives_183_with_our_description():
@@ -108,7 +108,7 @@ async def test_progress_gives_183_with_our_description():
         progress = await panel.hear(InviteProgressed)
 
         assert progress.status == 183
-        assert read_answer(panel.offer, progress.body).audio.law is Law.PCMA
+        assert read_answer(panel.offer, progress.body).audio.codec is Codec.PCMA
 
 
 async def test_a_panel_that_gives_no_picture_before_200_is_answered_at_once_and_ended_by_bye():
@@ -136,11 +136,11 @@ async def test_who_is_in_no_building_is_refused_with_403():
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        (b"v=0\r\nm=audio 40000 RTP/AVP 9\r\nc=IN IP4 127.0.0.1\r\n", 488),
+        (b"v=0\r\nm=audio 40000 RTP/AVP 18\r\nc=IN IP4 127.0.0.1\r\n", 488),
         (b"no description", 400),
     ],
 )
-async def test_an_offer_without_g711_is_refused_and_holds_no_port(body, status):
+async def test_an_offer_without_a_codec_in_common_is_refused_and_holds_no_port(body, status):
     async with panel_and_router() as (panel, router):
         before = open_files()
         panel.call(router.transport, body=body)

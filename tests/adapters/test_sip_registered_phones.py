@@ -34,7 +34,6 @@ from tests.adapters.phone_rig import (
     Phone,
     building,
     phone_of,
-    ports_beside,
     press,
     rung,
     service_for,
@@ -352,12 +351,6 @@ def test_keys_are_not_said_in_clear_unless_that_is_ordered(encryption, over, exp
     way = Destination(Address(HOST, 5060, over), "sip:x@x", "sip:y@y", encryption=encryption)
 
     assert way.srtp is expected
-
-
-def test_the_rig_draws_no_port_that_its_sound_may_take():
-    drawn = iter([7, 40_000, 7, 40_039, 8, 40_020, 9])
-
-    assert ports_beside(range(40_000, 40_040), lambda: next(drawn)) == (7, 8, 9)
 
 
 def call(phone: Phone, home: Home, user: str, password: str) -> None:

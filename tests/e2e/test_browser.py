@@ -23,6 +23,7 @@ SECOND_PULSE_S = 8.0
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.xdist_group("browser"),
     pytest.mark.timeout(120),
     pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium on this machine"),
 ]
@@ -69,6 +70,7 @@ async def test_the_page_shows_the_visitor_talks_and_opens_the_door_twice(
         assert len(delays) == LOOKS
         assert max(delays) < PICTURE_LIMIT_MS
 
+        before_ms = now_ms()
         await app.page.click(".answer")
         answered_ms = await play.at_panel("200")
         await app.page.wait_for_selector(".state[data-s=talking]")
@@ -77,7 +79,7 @@ async def test_the_page_shows_the_visitor_talks_and_opens_the_door_twice(
         await app.page.wait_for_timeout(max(0.0, from_ms + TALK_MS + LATEST_MS - now_ms()))
         at_door = await play.heard("panel")
         share = at_door.share(RESIDENT_HZ, from_ms, from_ms + TALK_MS)
-        assert at_door.share(RESIDENT_HZ, play.pressed_ms, answered_ms) == 0
+        assert at_door.share(RESIDENT_HZ, play.pressed_ms, before_ms) == 0
         assert share >= AT_LEAST
         assert sum(each > TONE_SHARE for each in shares[5:]) >= AT_LEAST * len(shares[5:])
 

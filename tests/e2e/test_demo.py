@@ -1,13 +1,8 @@
-"""`intercom demo` as a person starts it: it ends well, and when a hop is broken, it says which.
-
-The performances run as processes of their own, two at a time.
-"""
+"""`intercom demo` as a person starts it: it ends well, and when a hop is broken, it says which."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +14,6 @@ from intercom.demo.stage import CALLER_ID
 
 LIMIT_S = 120
 """Of one performance; it takes 25 s on an idle machine."""
-AT_ONCE = 2
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2 * LIMIT_S)]
 
@@ -46,27 +40,6 @@ def perform(file: Path, *arguments: str) -> Performance:
     return Performance(done.returncode, done.stdout + done.stderr, trace)
 
 
-@pytest.fixture(scope="module")
-def broken_performances(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[Hop, "Future[Performance]"]]:
-    """Play every performance that was asked for, in the tests' order."""
-    folder = tmp_path_factory.mktemp("broken")
-    wanted = [
-        item.callspec.params["hop"]
-        for item in request.session.items
-        if isinstance(item, pytest.Function)
-        and hasattr(item, "callspec")
-        and isinstance(item.callspec.params.get("hop"), Hop)
-    ]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {
-            hop: pool.submit(perform, folder / f"{hop.value}.json", "--break", hop.value)
-            for hop in wanted
-        }
-        pool.shutdown(cancel_futures=True)
-
-
 def test_the_demonstration_passes_every_hop_of_both_calls_and_opens_twice(tmp_path: Path):
     played = perform(tmp_path / "trace.json")
 
@@ -79,10 +52,8 @@ def test_the_demonstration_passes_every_hop_of_both_calls_and_opens_twice(tmp_pa
 
 
 @pytest.mark.parametrize("hop", list(Hop), ids=lambda hop: hop.value)
-def test_a_broken_hop_fails_the_demonstration_and_is_named(
-    broken_performances: dict[Hop, "Future[Performance]"], hop: Hop
-):
-    played = broken_performances[hop].result(timeout=2 * LIMIT_S)
+def test_a_broken_hop_fails_the_demonstration_and_is_named(tmp_path: Path, hop: Hop):
+    played = perform(tmp_path / "trace.json", "--break", hop.value)
 
     assert played.exit_code == 1, played.output
     assert played.broken == [hop.value], played.output

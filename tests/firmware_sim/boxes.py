@@ -17,7 +17,7 @@ from intercom.media import g711, rtp
 from intercom.sip.address import Address
 from intercom.sip.endpoint import Credentials, Endpoint, EndpointConfig
 from intercom.sip.events import DialogId, InviteReceived, RegistrationSucceeded, SipEvent
-from intercom.sip.offer_answer import Law, LocalMedia, make_answer, make_offer, read_answer
+from intercom.sip.offer_answer import Codec, LocalMedia, make_answer, make_offer, read_answer
 
 READY_S = 10.0
 END_S = 8.0
@@ -97,8 +97,8 @@ class Ear(asyncio.DatagramProtocol):
         if header is None:
             return
         payload = data[header.payload_start : header.payload_end]
-        if header.payload_type in (Law.PCMA.value, Law.PCMU.value):
-            self.pcm += g711.decode(payload, Law(header.payload_type))
+        if header.payload_type in (Codec.PCMA.value, Codec.PCMU.value):
+            self.pcm += g711.decode(payload, Codec(header.payload_type))
         elif (header.ssrc, header.timestamp) not in self._seen:
             self._seen.add((header.ssrc, header.timestamp))
             self.digits.append(KEYS[payload[0]])
@@ -126,7 +126,7 @@ class Caller:
     ) -> DialogId:
         """Invite a number by the trunk."""
         host, port = self.ear.transport.get_extra_info("sockname")
-        self.offer = make_offer(LocalMedia(host, port, port + 1, laws=(Law.PCMU, Law.PCMA)))
+        self.offer = make_offer(LocalMedia(host, port, port + 1, codecs=(Codec.PCMU, Codec.PCMA)))
         dialog = self.sip.endpoint.invite(
             self.sip.now,
             target=f"sip:{number}@127.0.0.1:{trunk_port}",
@@ -185,7 +185,7 @@ class Caller:
         self.sip.flush()
 
     async def _talk(self, remote: tuple[str, int]) -> None:
-        voice = Voice(Law.PCMU, EVENT_PAYLOAD_TYPE, ssrc=4711)
+        voice = Voice(Codec.PCMU, EVENT_PAYLOAD_TYPE, ssrc=4711)
         loop = asyncio.get_running_loop()
         due_at = loop.time()
         for piece in endless(tone((440,), 1000)):

@@ -50,7 +50,7 @@ def ring(desk: Desk, offer: str = "") -> None:
             "place": "Storgata 14",
             "doorbell": "Lund",
             "offer": offer,
-            "law": "PCMA",
+            "codec": "PCMA",
             "has_picture": True,
             "ring_s": 60,
         },

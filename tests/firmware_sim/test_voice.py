@@ -2,13 +2,13 @@
 
 from firmware_sim.voice import Playout, Voice
 from intercom.media import rtp
-from intercom.sip.offer_answer import Law
+from intercom.sip.offer_answer import Codec
 
 TALK = bytes(320)
 
 
 def test_a_press_is_eight_packets_of_one_event_and_its_end_thrice() -> None:
-    voice = Voice(Law.PCMU, 101, ssrc=7, sequence_number=0xFFFE, timestamp=0xFFFFFF00)
+    voice = Voice(Codec.PCMU, 101, ssrc=7, sequence_number=0xFFFE, timestamp=0xFFFFFF00)
     voice.press("5")
 
     packets = [packet for _ in range(10) for packet in voice.next_packets(TALK)]
@@ -24,7 +24,7 @@ def test_a_press_is_eight_packets_of_one_event_and_its_end_thrice() -> None:
 
 
 def test_two_presses_are_two_events() -> None:
-    voice = Voice(Law.PCMU, 101, ssrc=7)
+    voice = Voice(Codec.PCMU, 101, ssrc=7)
     voice.press("5")
     voice.press("5")
 
@@ -34,7 +34,7 @@ def test_two_presses_are_two_events() -> None:
 
 
 def test_a_press_without_negotiated_events_sounds() -> None:
-    voice = Voice(Law.PCMU, None, ssrc=7)
+    voice = Voice(Codec.PCMU, None, ssrc=7)
     voice.press("5")
 
     assert all(packet[1] & 0x7F == 0 for _ in range(10) for packet in voice.next_packets(TALK))

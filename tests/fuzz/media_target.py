@@ -12,7 +12,7 @@ from intercom.media.plain import PlainLeg
 from intercom.media.port import PortPool
 from intercom.media.webrtc import WebRtcLeg
 from intercom.routing.ids import LegId
-from intercom.sip.offer_answer import Law, accept_offer
+from intercom.sip.offer_answer import Codec, accept_offer
 from tests.fuzz.sdp_target import PANEL
 from tests.media.webrtc_apps import IDENTITY
 
@@ -105,10 +105,10 @@ class MediaTarget:
         """Make the legs anew: a broken handshake or a latch would keep all later packets out."""
         self._end_legs()
         self._bridge = Bridge(on_digit=self._count)
-        accepted = accept_offer(OFFER, (Law.PCMA, Law.PCMU), has_video=True)
+        accepted = accept_offer(OFFER, (Codec.PCMA, Codec.PCMU), has_video=True)
         self._panel = PlainLeg.open(LegId("panel"), self._pool, with_video=True)
         self._phone = PlainLeg.open(LegId("phone"), self._pool, with_video=False)
-        app = WebRtcLeg.open(LegId("app"), self._mux, IDENTITY, Law.PCMA, None)
+        app = WebRtcLeg.open(LegId("app"), self._mux, IDENTITY, Codec.PCMA, None)
         self._legs = [self._panel, self._phone, app]
         for leg in (self._panel, self._phone):
             leg.start(accepted.negotiated, signalling_host=HOST)

@@ -6,7 +6,7 @@ from intercom.errors import RemoteProtocolError
 from intercom.media import webrtc_sdp
 from intercom.sip import sdp
 from intercom.sip.offer_answer import (
-    Law,
+    Codec,
     LocalMedia,
     accept_offer,
     make_answer,
@@ -48,7 +48,7 @@ class SdpTarget:
             body, _ = make_answer(data, LOCAL)
             sdp.parse(body)
         with suppress(RemoteProtocolError):
-            sdp.parse(accept_offer(data, (Law.PCMA, Law.PCMU), has_video=True).answer(LOCAL))
+            sdp.parse(accept_offer(data, (Codec.PCMA, Codec.PCMU), has_video=True).answer(LOCAL))
         with suppress(RemoteProtocolError):
             read_answer(OUR_OFFER, data)
         with suppress(RemoteProtocolError):

@@ -8,10 +8,9 @@ from typing import Self
 from typing_extensions import override
 
 from tests.interop.machine import ChildProcess, Namespace, found, free_port, text, until
-from tests.interop.strangers import write_tone
+from tests.interop.strangers import recorded, write_tone
 
 RINGS = "LinphoneCallIncomingReceived"
-WAV_HEADER_BYTES = 44
 REGISTERED = "LinphoneRegistrationOk"
 
 
@@ -46,8 +45,8 @@ class Linphone(ChildProcess):
         await self.spawn(*self._namespace.wrap(*command), cwd=self._home)
         await until(lambda: "linphonec>" in text(self.log))
         self.command("soundcard use files")
-        self.command(f"play {self._home / 'talk.wav'}")
-        self.command(f"record {self._home / 'heard.wav'}")
+        self.command("play talk.wav")  # as it is called in its own folder: it cuts long paths
+        self.command("record heard.wav")
         return self
 
     @override
@@ -85,7 +84,7 @@ class Linphone(ChildProcess):
 
     def heard(self) -> bytes:
         """Give what it heard in a call that is over: 16-bit mono at 8 kHz."""
-        return (self._home / "heard.wav").read_bytes()[WAV_HEADER_BYTES:]
+        return recorded((self._home / "heard.wav").read_bytes())
 
     def _write_files(self) -> None:
         for folder in (".local/share/linphone", ".config/linphone"):

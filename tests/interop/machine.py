@@ -15,13 +15,13 @@ from typing import Self
 
 import pytest
 
+from tests import ports
+
 START_S = 5.0
 STOP_S = 3.0
 CALL_S = 30.0
 POLL_S = 0.02
 SUBNET_TRIES = 20
-EPHEMERAL_FIRST = 32_768
-"""Linux ip_local_port_range: from here up other sockets take ports as they come."""
 
 
 class ChildProcess:
@@ -132,29 +132,18 @@ class Namespace:
 
 
 def free_port(host: str) -> int:
-    """Find an even UDP port that nobody uses just now."""
-    for _ in range(100):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind((host, 0))
-            if probe.getsockname()[1] % 2 == 0:
-                return int(probe.getsockname()[1])
-    raise AssertionError("no free even port")
+    """Find an even port that nobody uses, for UDP and TCP."""
+    return ports.free_port(host)
 
 
 def free_ports(host: str, count: int) -> int:
-    """Find the even first of so many UDP ports that nobody uses, none of them an ephemeral one."""
-    for _ in range(100):
-        first = 20_000 + 2 * secrets.randbelow((EPHEMERAL_FIRST - 20_000 - count) // 2)
-        if not any(is_bound((host, port)) for port in range(first, first + count)):
-            return first
-    raise AssertionError("no free ports")
+    """Find the even first of so many ports that nobody uses."""
+    return ports.free_ports(count, host)
 
 
 def free_tcp_port(host: str) -> int:
-    """Find a TCP port that nobody uses just now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """Find a TCP port that nobody uses."""
+    return ports.free_port(host)
 
 
 def is_bound(address: tuple[str, int], *, is_tcp: bool = False) -> bool:

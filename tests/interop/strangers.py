@@ -23,6 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from tests.interop.machine import (
     CALL_S,
     START_S,
@@ -218,7 +220,7 @@ class Baresip(ChildProcess):
         if not recordings:
             return b""
         data = recordings[-1].read_bytes()  # not by wave: the header is completed only at the end
-        return data[data.index(b"data") + 8 :]
+        return recorded(data)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         async with asyncio.timeout(START_S):
@@ -249,7 +251,18 @@ class Baresip(ChildProcess):
     def _write_config(self) -> None:
         self._home.mkdir()
         write_tone(self._home / "talk.wav", self._tone_hz)
-        modules = ["stdio", "ctrl_tcp", "g711", "aufile", "aubridge", "sndfile", "uuid", "account"]
+        modules = [
+            "stdio",
+            "ctrl_tcp",
+            "g711",
+            "g722",
+            "opus",
+            "aufile",
+            "aubridge",
+            "sndfile",
+            "uuid",
+            "account",
+        ]
         modules += ["menu", *(["avcodec", "fakevideo"] if self._has_video else [])]
         modules += ["srtp"] if self._is_encrypting else []
         lines = [
@@ -257,9 +270,11 @@ class Baresip(ChildProcess):
             f"sip_listen {self._namespace.guest}:{self.sip_port}",
             f"ctrl_tcp_listen {self._namespace.guest}:{self._control_port}",
             f"audio_source aufile,{self._home / 'talk.wav'}",
+            "ausrc_srate 8000",  # of the file, whatever the codec's is
+            "ausrc_channels 1",
             "audio_player aubridge,ear",
             "audio_alert aubridge,bell",
-            f"snd_path {self._home}",
+            "snd_path .",  # its own folder: it cuts a longer path after 127 characters
             f"module_path {BARESIP_MODULES}",
             *(f"module {name}.so" for name in modules if name not in {"account", "menu"}),
             "module_app account.so",
@@ -280,6 +295,14 @@ class Baresip(ChildProcess):
         (self._home / "config").write_text("\n".join(lines) + "\n")
         (self._home / "accounts").write_text(self._account)
         (self._home / "contacts").touch()
+
+
+def recorded(wav: bytes) -> bytes:
+    """Give a 16-bit WAV file's sound as mono at 8 kHz; its header may lack the length."""
+    channels, rate_hz = struct.unpack_from("<HI", wav, wav.index(b"fmt ") + 10)
+    pcm = wav[wav.index(b"data") + 8 :]
+    samples = np.frombuffer(pcm[: len(pcm) & ~1], "<i2")
+    return samples[:: channels * rate_hz // 8000].tobytes()
 
 
 def write_tone(path: Path, tone_hz: int, seconds: int = 120, amplitude: int = 8000) -> None:

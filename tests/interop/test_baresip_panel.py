@@ -20,7 +20,7 @@ from intercom.sip.events import (
     InviteReceived,
     SipEvent,
 )
-from intercom.sip.offer_answer import Law, LocalMedia, Negotiated, make_answer
+from intercom.sip.offer_answer import Codec, LocalMedia, Negotiated, make_answer
 from tests.interop.machine import Namespace, free_port
 from tests.interop.strangers import Baresip
 
@@ -114,11 +114,11 @@ async def test_baresip_panel_registers_calls_and_sends_sound_and_h264(tmp_path: 
         await station.event(DialogEnded)
 
     assert (invite.username, invite.request_user) == ("panel", "100")
-    assert negotiated.audio.law is Law.PCMA
+    assert negotiated.audio.codec is Codec.PCMA
     assert negotiated.video is not None
     sound = b"".join(payload_of(packet) for packet in station.sound.packets)
     assert len(sound) > 8000
-    assert tone_share(g711.decode(sound, Law.PCMA), 440) > 0.95
+    assert tone_share(g711.decode(sound, Codec.PCMA), 440) > 0.95
     assert len(station.picture.packets) > 10
 
 

@@ -20,7 +20,7 @@ from intercom.sip.description import Description
 from intercom.sip.digest import MD5_ALONE
 from intercom.sip.endpoint import Endpoint, EndpointConfig
 from intercom.sip.events import InviteConfirmed, InviteReceived, SipEvent
-from intercom.sip.offer_answer import Law
+from intercom.sip.offer_answer import Codec
 from tests.interop.machine import Namespace
 from tests.interop.strangers import Baresip
 
@@ -62,7 +62,7 @@ class Station:
 
     async def talk(self, seconds: float) -> None:
         """Send a tone of 1 kHz in real time."""
-        payload = g711.encode(tone([1000], 20), Law.PCMA)
+        payload = g711.encode(tone([1000], 20), Codec.PCMA)
         loop = asyncio.get_running_loop()
         began = loop.time()
         for n in range(int(50 * seconds)):
@@ -125,6 +125,6 @@ async def test_baresip_and_we_hear_and_see_each_other_over_srtp(
     assert station.leg.auth_failed <= 4  # baresip 1.0 sends an RTCP APP and its BYE in clear
     sound = b"".join(packet[12:] for packet in station.heard[Media.AUDIO])
     assert len(sound) > 8000
-    assert tone_share(g711.decode(sound, Law.PCMA), 440) > 0.95
+    assert tone_share(g711.decode(sound, Codec.PCMA), 440) > 0.95
     assert len(station.heard[Media.VIDEO]) > 10
     assert tone_share(heard_there[-16_000:], 1000) > 0.8

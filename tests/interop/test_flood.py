@@ -21,7 +21,7 @@ from tests.interop.flood import Flood, live_audio
 from tests.sip.nat import PASSWORD, password_of
 from tests.sip.wire import header, request
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.interop, pytest.mark.alone, pytest.mark.timeout(60)]
 
 RATE = 2_000
 NAT = "127.0.0.7"

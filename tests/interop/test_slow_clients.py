@@ -9,7 +9,7 @@ from intercom.adapters.sip.stream import StreamLimits
 from tests.adapters.stream_rig import HOST, Client, client_of, listening_router, request
 from tests.web.desk import browser_like, open_desk
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.interop, pytest.mark.alone, pytest.mark.timeout(60)]
 
 CLIENTS = 500
 ANSWER_S = 0.1

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from intercom.media import g711
 from intercom.media.inband_fit import HIGH_HZ, KEYS, LOW_HZ
-from intercom.sip.offer_answer import Law
+from intercom.sip.offer_answer import Codec
 
 RATE_HZ = 8000
 PACKET = 160
@@ -42,7 +42,7 @@ class Line:
     """What the presses go through."""
 
     keys: list[Key]
-    law: Law = Law.PCMA
+    law: Codec = Codec.PCMA
     snr_db: float | None = None
     dial_hz: tuple[float, ...] = ()
     dial_db: float = -60.0
@@ -163,8 +163,8 @@ def keys(rng: Rng, count: int = 8, **fixed: float) -> list[Key]:
     return [replace(one, digit=str(rng.choice(list(KEYS)))) for _ in range(count)]
 
 
-def law(rng: Rng) -> Law:
-    return Law.PCMA if rng.random() < 0.5 else Law.PCMU
+def law(rng: Rng) -> Codec:
+    return Codec.PCMA if rng.random() < 0.5 else Codec.PCMU
 
 
 def any_line(rng: Rng, presses: list[Key]) -> Line:

@@ -11,8 +11,10 @@ MAX_PAYLOAD_BYTES = 1200
 X264_PROFILES = {"42": "baseline", "4d": "main", "64": "high"}
 
 
-def encode(profile_level_id: str, frames: int) -> list[list[bytes]]:
-    """Encode 640x480 with a key frame each second; return the RTP payloads of each frame."""
+def encode(
+    profile_level_id: str, frames: int, *, key_frame_every: int = FRAMES_A_SECOND
+) -> list[list[bytes]]:
+    """Encode 640x480 with a key frame each second, or so many frames; return each one's RTP payloads."""
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = 640, 480, "yuv420p"
     encoder.framerate = Fraction(FRAMES_A_SECOND, 1)
@@ -23,7 +25,7 @@ def encode(profile_level_id: str, frames: int) -> list[list[bytes]]:
         "level": "3.1",
         "tune": "zerolatency",
         "preset": "ultrafast",
-        "g": str(FRAMES_A_SECOND),
+        "g": str(key_frame_every),
     }
     clip = []
     for number in range(frames):

@@ -9,7 +9,7 @@ from intercom.media.leg import Media, MediaLeg, OutStream
 from intercom.media.plain import PlainLeg
 from intercom.media.port import PortPool
 from intercom.routing.ids import LegId
-from intercom.sip.offer_answer import Law, Negotiated, NegotiatedAudio, NegotiatedVideo
+from intercom.sip.offer_answer import Codec, Negotiated, NegotiatedAudio, NegotiatedVideo
 
 HOST = "127.0.0.1"
 DTMF = 101
@@ -18,8 +18,8 @@ DTMF = 101
 class Peer:
     """The far end of a PlainLeg: four sockets, as a standard SIP panel or a phone has."""
 
-    def __init__(self, leg_id, *, law=Law.PCMA, has_video=False, ssrc=77, dtmf_clock_hz=8000):
-        self.law, self.ssrc = law, ssrc
+    def __init__(self, leg_id, *, codec=Codec.PCMA, has_video=False, ssrc=77, dtmf_clock_hz=8000):
+        self.codec, self.ssrc = codec, ssrc
         self.has_video = has_video
         self.sockets = [self._open() for _ in range(4 if has_video else 2)]
         self.leg = PlainLeg.open(LegId(leg_id), PortPool(HOST), with_video=has_video)
@@ -31,8 +31,8 @@ class Peer:
         audio = NegotiatedAudio(
             self.address(0),
             self.address(1),
-            self.law,
-            self.law.value,
+            self.codec,
+            self.codec.value,
             DTMF,
             self.dtmf_clock_hz,
             DTMF,
@@ -55,7 +55,7 @@ class Peer:
         sequence = self.sequence if sequence is None else sequence
         self.sequence = sequence + 1
         timestamp = sequence * 160 if timestamp is None else timestamp
-        number = self.law.value if payload_type is None else payload_type
+        number = self.codec.value if payload_type is None else payload_type
         head = rtp.build_header(number, sequence, timestamp, self.ssrc, marker=marker)
         self.sockets[0].sendto(head + payload, (HOST, self.leg.audio_port))
 
@@ -143,19 +143,19 @@ class ManualTimer:
 class RecordingLeg(MediaLeg):
     """A leg without sockets that keeps what it was given to send."""
 
-    def __init__(self, leg_id, clock, *, law=Law.PCMA, is_ready=True):
+    def __init__(self, leg_id, clock, *, codec=Codec.PCMA, is_ready=True):
         super().__init__(LegId(leg_id))
         self.sent: list[tuple[float, Media, bytes]] = []
         self.sent_rtcp: list[tuple[float, Media, bytes]] = []
         self.is_ready = is_ready
-        self._law, self._clock = law, clock
+        self._codec, self._clock = codec, clock
         self._out = {Media.AUDIO: OutStream(8, 11, 8000), Media.VIDEO: OutStream(97, 12, 90_000)}
 
-    law = property(lambda self: self._law)
+    codec = property(lambda self: self._codec)
     dtmf_payload_type = property(lambda self: DTMF)
 
     def in_payload_type(self, media):
-        return self._law.value if media is Media.AUDIO else 96
+        return self._codec.value if media is Media.AUDIO else 96
 
     def out(self, media):
         return self._out[media]

@@ -53,7 +53,7 @@ class SecurePeer(Peer):
     def encrypted(self, payload, *, payload_type=None, timestamp=None):
         """Encrypt the next packet of sound."""
         self.sequence += 1
-        number = self.law.value if payload_type is None else payload_type
+        number = self.codec.value if payload_type is None else payload_type
         timestamp = 160 * self.sequence if timestamp is None else timestamp
         head = rtp.build_header(number, self.sequence, timestamp, self.ssrc)
         return self.talking[AUDIO].protect(bytes(head + payload))

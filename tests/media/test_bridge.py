@@ -7,11 +7,12 @@ from itertools import pairwise
 
 import pytest
 
-from intercom.media import dtmf, g711, h264, rtcp, rtp, tones
-from intercom.media.bridge import REPORT_INTERVAL_S, Bridge
+from intercom.media import dtmf, g711, h264, rtcp, rtcp_feedback, rtp, tones
+from intercom.media.bridge import Bridge
 from intercom.media.dtmf import DigitWay
 from intercom.media.leg import Media
-from intercom.sip.offer_answer import Law
+from intercom.media.reports import REPORT_INTERVAL_S
+from intercom.sip.offer_answer import Codec
 from tests.media.peers import DTMF, HOST, ManualClock, Peer, RecordingLeg, delivered
 from tests.media.test_h264 import IDR, PPS, SLICE, SPS, Camera
 
@@ -127,15 +128,15 @@ async def test_disconnecting_shuts_the_gate_and_detaching_ends_all(scene):
 
 
 async def test_different_laws_are_converted_in_both_directions(scene):
-    phone = scene.phone(law=Law.PCMU)
+    phone = scene.phone(codec=Codec.PCMU)
     scene.bridge.connect(phone.leg.leg_id)
 
     await both_talk(scene, phone)
 
     [(header, heard)] = phone.heard()
-    assert heard == g711.convert(VOICE, Law.PCMA, Law.PCMU)
+    assert heard == g711.convert(VOICE, Codec.PCMA, Codec.PCMU)
     assert header.payload_type == 0
-    assert payloads(scene.panel) == [g711.convert(VOICE[::-1], Law.PCMU, Law.PCMA)]
+    assert payloads(scene.panel) == [g711.convert(VOICE[::-1], Codec.PCMU, Codec.PCMA)]
 
 
 async def test_rtp_from_a_wrong_address_reaches_neither_the_sound_nor_the_digits(scene):
@@ -234,7 +235,7 @@ async def test_the_visitor_hears_ringback_until_the_answer(scene):
     scene.bridge.start_ringback()
     await asyncio.sleep(0.5)
     heard = scene.panel.heard()
-    pcm = g711.decode(b"".join(payload for _, payload in heard), Law.PCMA)
+    pcm = g711.decode(b"".join(payload for _, payload in heard), Codec.PCMA)
 
     scene.bridge.connect(phone.leg.leg_id)
     await both_talk(scene, phone)
@@ -272,7 +273,7 @@ async def test_a_prompt_takes_the_place_of_the_visitor_for_its_length(scene):
 
     assert length_s == pytest.approx(0.13)
     assert VOICE not in during[:7]
-    assert tones.has_tone(g711.decode(b"".join(during[:7]), Law.PCMA), 700, at_least=0.8)
+    assert tones.has_tone(g711.decode(b"".join(during[:7]), Codec.PCMA), 700, at_least=0.8)
     assert payloads(phone) == [VOICE]
     assert len(payloads(scene.panel)) == 13  # the other direction goes on
 
@@ -537,10 +538,79 @@ def test_a_panel_that_is_ready_late_hears_ringback_in_its_own_law():
     clock.advance(0.1)
     assert panel.sent == []
 
-    panel._law = Law.PCMU
+    panel._codec = Codec.PCMU
     panel.become_ready()
     clock.advance(0.5)
 
-    pcm = g711.decode(b"".join(packet[12:] for _, _, packet in panel.sent), Law.PCMU)
+    pcm = g711.decode(b"".join(packet[12:] for _, _, packet in panel.sent), Codec.PCMU)
     assert tones.has_tone(pcm, 425, at_least=0.95)
+    bridge.close()
+
+
+class FeedbackLeg(RecordingLeg):
+    """A panel's leg that agreed to some feedback."""
+
+    feedback: frozenset[str] = frozenset()
+    picture_feedback = property(lambda self: self.feedback)
+
+
+def asked_of_panel(*feedback):
+    clock = ManualClock()
+    bridge = Bridge(on_digit=lambda *pressed: None, clock=clock, call_at=clock.call_at)
+    panel = FeedbackLeg("panel", clock, is_ready=False)
+    panel.feedback = frozenset(feedback)
+    by_info = []
+    panel.on_key_frame_wanted = lambda: by_info.append(clock())
+    bridge.attach_panel(panel)
+    panel.become_ready()
+    return bridge, panel, by_info
+
+
+@pytest.mark.parametrize(
+    ("feedback", "kinds"),
+    [
+        (("nack pli", "ccm fir"), {rtcp.PictureLossIndication}),
+        (("nack pli",), {rtcp.PictureLossIndication}),
+        (("ccm fir",), {rtcp.FullIntraRequest}),
+        ((), {rtcp.PictureLossIndication, rtcp.FullIntraRequest}),
+    ],
+)
+def test_the_panel_is_asked_for_a_key_frame_in_the_way_that_it_agreed_to(feedback, kinds):
+    bridge, panel, by_info = asked_of_panel(*feedback)
+
+    [(_, media, request)] = panel.sent_rtcp
+
+    asked = [part for part in rtcp.parse(request) if not isinstance(part, rtcp.ReceiverReport)]
+    assert media is Media.VIDEO
+    assert {type(part) for part in asked} == kinds
+    assert len(by_info) == 1
+    bridge.close()
+
+
+@pytest.mark.parametrize(
+    ("feedback", "kind"),
+    [
+        (("ccm tmmbr",), rtcp_feedback.BitRateRequest),
+        (("goog-remb",), rtcp_feedback.BitRateEstimate),
+        (("nack pli",), None),
+    ],
+)
+def test_the_panel_is_asked_for_less_where_it_agreed_to_that(feedback, kind):
+    bridge, panel, _ = asked_of_panel(*feedback)
+    app = RecordingLeg("app", bridge._clock)
+    bridge.attach(app, hears_visitor=True, is_phone=False)
+    camera = Camera()
+    for _ in range(40):
+        bridge._clock.advance(0.05)
+        for packet in camera.picture(SPS, PPS, b"\x65" + bytes(10_000)):
+            panel.on_rtp(panel, Media.VIDEO, memoryview(packet), bridge._clock())
+    panel.sent_rtcp.clear()
+
+    estimate = rtcp_feedback.build_estimate(1, 600_000, (12,))
+    app.on_rtcp(app, Media.VIDEO, memoryview(estimate), bridge._clock())
+
+    requests = [part for _, _, packet in panel.sent_rtcp for part in rtcp.parse(packet)]
+    wanted = [part for part in requests if kind is not None and isinstance(part, kind)]
+    assert [round(part.bits_per_s, -3) for part in wanted] == ([600_000] if kind else [])
+    assert kind is not None or panel.sent_rtcp == []
     bridge.close()

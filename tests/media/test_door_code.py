@@ -122,7 +122,7 @@ async def test_a_tone_waits_for_the_code_and_is_played_whole(scene):
     await scene.pass_time(length_s + len(tone) / 16_000 + 0.1)
 
     heard = scene.panel.heard()
-    played = g711.encode(tone, scene.panel.law)
+    played = g711.encode(tone, scene.panel.codec)
     sound = b"".join(payload for head, payload in heard if head.payload_type != DTMF)
     assert played in sound
 

@@ -17,7 +17,7 @@ from intercom.media.plain import PlainLeg
 from intercom.media.port import PortPool
 from intercom.routing.ids import LegId
 from intercom.sip.crypto import Crypto, SrtpKey, Suite
-from intercom.sip.offer_answer import Law, Negotiated, NegotiatedAudio
+from intercom.sip.offer_answer import Codec, Negotiated, NegotiatedAudio
 from tests.media.peers import DTMF, HOST, ManualClock, RecordingLeg
 from tests.media.srtp_peers import Policy, session
 
@@ -43,7 +43,9 @@ SHAPES = {
 def negotiated(remote, crypto=None):
     rtcp_address = (remote[0], remote[1] + 1)
     return Negotiated(
-        NegotiatedAudio(remote, rtcp_address, Law.PCMA, 8, DTMF, 8000, DTMF, 20, True, True, crypto)
+        NegotiatedAudio(
+            remote, rtcp_address, Codec.PCMA, 8, DTMF, 8000, DTMF, 20, True, True, crypto
+        )
     )
 
 

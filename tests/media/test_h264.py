@@ -186,3 +186,85 @@ def test_wiping_leaves_neither_pictures_nor_parameter_sets():
     assert cache.packets == []
     assert cache.add(camera.picture(IDR)[0]).missing == ()
     assert NalType.SPS not in cache._sets
+
+
+def test_packets_that_came_out_of_order_are_held_in_order():
+    camera, cache = Camera(), GopCache()
+    packets = camera.picture(SPS, PPS, IDR) + [camera.picture(SLICE)[0] for _ in range(6)]
+    order = [0, 1, 2, 4, 3, 5, 8, 6, 7]
+
+    positions = [cache.add(packets[n]).position for n in order]
+
+    assert cache.packets == packets
+    assert positions == [None, None, None, None, 3, None, None, 6, 7]
+    assert not cache.has_hole
+
+
+def test_a_lost_packet_is_a_hole_until_it_comes():
+    camera, cache = Camera(), GopCache()
+    packets = camera.picture(SPS, PPS, IDR) + [camera.picture(SLICE)[0] for _ in range(4)]
+    for n in (0, 1, 2, 3, 5, 6):
+        cache.add(packets[n])
+    assert cache.has_hole
+
+    cache.add(packets[4])
+
+    assert not cache.has_hole
+
+
+def test_a_late_packet_of_the_pictures_before_is_not_held_with_the_new_key_frame():
+    camera, cache = Camera(), GopCache()
+    old = camera.picture(SPS, PPS, IDR) + camera.picture(SLICE)
+    new = camera.picture(SPS, PPS, IDR)
+    for packet in (*old[:-1], *new, old[-1]):
+        cache.add(packet)
+
+    assert cache.packets == new
+    assert not cache.has_hole
+
+
+def test_a_copy_is_held_once():
+    camera, cache = Camera(), GopCache()
+    packets = camera.picture(SPS, PPS, IDR)
+
+    for packet in packets + packets:
+        cache.add(packet)
+
+    assert cache.packets == packets
+
+
+def test_a_camera_whose_clock_begins_anew_is_shown_from_its_next_key_frame():
+    cache = GopCache()
+    for packet in Camera(sequence=10, timestamp=900_000_000).picture(SPS, PPS, IDR):
+        cache.add(packet)
+
+    restarted = Camera(sequence=20, timestamp=5).picture(SPS, PPS, IDR)
+    begins = [cache.add(packet).begins_key_frame for packet in restarted]
+
+    assert begins == [False, False, True]
+    assert cache.packets == restarted
+
+
+def test_many_small_packets_are_bounded_too():
+    camera, cache = Camera(), GopCache()
+    for packet in camera.picture(SPS, PPS, IDR):
+        cache.add(packet)
+    for _ in range(h264.MAX_GOP_PACKETS + 100):
+        cache.add(camera.picture(b"\x61")[0])
+        assert len(cache.packets) <= h264.MAX_GOP_PACKETS
+
+    assert not cache.is_complete
+
+
+def test_packets_that_jump_back_are_dropped_without_a_long_search():
+    camera, cache = Camera(sequence=1000), GopCache()
+    for packet in camera.picture(SPS, PPS, IDR):
+        cache.add(packet)
+    for _ in range(500):
+        cache.add(camera.picture(SLICE)[0])
+    held = len(cache.packets)
+
+    camera.sequence = 900
+    cache.add(camera.picture(SLICE)[0])
+
+    assert len(cache.packets) == held

@@ -233,3 +233,115 @@ def test_closing_wipes_the_pictures_and_stops_all_timers():
     assert len(leg.sent) == sent
     assert scene.fan._cache.packets == []
     assert not scene.clock.has_timer
+
+
+def test_a_joining_device_gets_what_can_be_shown_and_a_key_frame_is_asked_for_where_a_packet_is_missing():
+    scene = Scene()
+    scene.show(SPS, PPS, IDR)
+    scene.run(5)
+    scene.camera.sequence += 1  # lost on its way to us
+    scene.run(5)
+
+    leg = scene.viewer()
+    scene.run(30)
+
+    assert payloads(leg)[:4] == [SPS, PPS, IDR, SLICE]
+    assert len(scene.asked) >= 1
+
+
+def test_packets_out_of_order_reach_a_joining_device_in_order():
+    scene = Scene()
+    scene.show(SPS, PPS, IDR)
+    first, second = (scene.camera.picture(b"\x61" + name)[0] for name in (b"first", b"second"))
+    for packet in (second, first):
+        scene.fan.receive(memoryview(packet), scene.clock())
+    scene.run(3)
+
+    leg = scene.viewer()
+    scene.run(10)
+
+    assert payloads(leg)[3:6] == [b"\x61first", b"\x61second", SLICE]
+    assert_unbroken(leg)
+
+
+def test_a_picture_that_comes_back_after_a_pause_is_asked_for_anew():
+    scene = Scene()
+    scene.viewer()
+    scene.show(SPS, PPS, IDR)
+    scene.run(10)
+    scene.clock.advance(5.0)
+    asked = len(scene.asked)
+
+    scene.run(10)
+
+    assert len(scene.asked) == asked + 1
+
+
+def test_a_lost_request_for_a_key_frame_is_repeated_each_second_while_somebody_waits():
+    scene = Scene()
+    scene.viewer()
+
+    scene.run(3 * 30 + 5)
+
+    assert [round(at) for at in scene.asked] == [0, 1, 2, 3]
+    scene.show(SPS, PPS, IDR)
+    scene.run(3 * 30)
+    assert len(scene.asked) == 4
+
+
+def test_of_visitor_a_no_byte_is_left_and_visitor_bs_device_sees_b_first():
+    """A call has a fan of its own; and even in the same one nothing is left after another panel leg."""
+    visitor_a, visitor_b = b"\x65" + b"visitor A" * 500, b"\x65" + b"visitor B" * 500
+    calls = [Scene(), Scene()]
+    shown = []
+    for scene, visitor in zip(calls, (visitor_a, visitor_b), strict=True):
+        early = scene.viewer("early")
+        scene.show(SPS, PPS, visitor)
+        scene.run(30, nal=b"\x61" + visitor[1:])
+        late = scene.viewer("late")
+        scene.run(30, nal=b"\x61" + visitor[1:])
+        shown.append((early, late))
+        assert bytes_held(scene.fan)
+        scene.fan.close()
+
+    assert bytes_held(calls[0].fan) == b""
+    assert bytes_held(calls[1].fan) == b""
+    for leg in shown[1]:
+        assert b"visitor A" not in b"".join(payloads(leg))
+        assert b"visitor B" in payloads(leg)[2]
+
+
+def test_another_panel_leg_leaves_no_byte_of_the_first():
+    scene = Scene()
+    scene.viewer()
+    scene.show(SPS, PPS, b"\x65" + b"visitor A" * 500)
+
+    scene.fan.new_source(None)
+
+    assert bytes_held(scene.fan) == b""
+
+
+def bytes_held(owner, seen=None):
+    """Give all bytes that can be reached from an object of ours, through whatever holds them."""
+    seen = set() if seen is None else seen
+    if id(owner) in seen:
+        return b""
+    seen.add(id(owner))
+    match owner:
+        case bytes() | bytearray() | memoryview():
+            return bytes(owner)
+        case dict():
+            parts = [*owner.keys(), *owner.values()]
+        case list() | tuple() | set() | frozenset():
+            parts = list(owner)
+        case _ if type(owner).__module__.startswith("intercom"):
+            if isinstance(owner, type) or callable(owner):
+                return b""
+            slots = [
+                name for kind in type(owner).__mro__ for name in getattr(kind, "__slots__", ())
+            ]
+            names = [*slots, *getattr(owner, "__dict__", {})]
+            parts = [getattr(owner, name, None) for name in names]
+        case _:
+            return b""
+    return b"".join(bytes_held(part, seen) for part in parts)

@@ -9,6 +9,7 @@ from intercom.errors import MediaError
 from intercom.media import port as ports
 from intercom.media.port import MAX_PACKETS_PER_WAKE_UP, PortPool
 from tests.media.peers import HOST, delivered
+from tests.ports import free_ports
 
 
 async def test_a_pair_is_even_and_the_odd_port_after_it():
@@ -40,7 +41,8 @@ async def test_an_exhausted_pool_says_so_and_a_freed_pair_serves_again():
 
 
 async def test_a_freed_pair_rests_until_all_the_others_had_their_turn():
-    pool = PortPool(HOST, 40_100, 40_108)
+    first = free_ports(8)
+    pool = PortPool(HOST, first, first + 8)
     taken = []
     for _ in range(8):
         pair = pool.open_pair()
@@ -177,7 +179,7 @@ async def test_spare_pairs_are_bound_ahead_and_replaced_as_they_are_taken(monkey
 
 async def test_spare_pairs_leave_no_press_without_a_port(monkeypatch):
     monkeypatch.setattr(ports, "REFILL_S", 0.001)
-    first = next(PortPool(HOST, 43000, 43999)._candidates())
+    first = free_ports(4)
     pool = PortPool(HOST, first, first + 3)
     pool.keep_spares(9)
     await asyncio.sleep(0.05)

@@ -2,13 +2,15 @@
 
 import random
 
+import pytest
+
 from intercom.media import rtcp
+from intercom.media.reception import Reception
 from intercom.media.rtcp import (
     FullIntraRequest,
     Goodbye,
     PictureLossIndication,
     ReceiverReport,
-    Reception,
     ReportBlock,
     SenderReport,
 )
@@ -91,3 +93,45 @@ def test_a_report_names_the_last_sender_report_and_its_age():
 
 def test_nothing_received_is_nothing_to_report():
     assert Reception().block(1.0) is None
+
+
+def heard(reception, deviations, *, clock_hz):
+    """Let packets of 20 ms come, each so many seconds off its time."""
+    step = clock_hz // 50
+    for n, off in enumerate(deviations):
+        reception.hear(7, n, (n * step - 5000) & 0xFFFFFFFF, 100 + n * 0.02 + off)
+
+
+@pytest.mark.parametrize("clock_hz", [8000, 48_000, 90_000])
+def test_jitter_is_the_mean_deviation_in_units_of_the_clock_across_the_wrap(clock_hz):
+    reception = Reception(clock_hz)
+
+    heard(reception, [0.005 * (n % 2) for n in range(400)], clock_hz=clock_hz)
+
+    block = reception.block(110.0)
+    assert block is not None
+    assert block.packets_lost == 0
+    assert block.jitter_ts == pytest.approx(0.005 * clock_hz, rel=0.1)
+
+
+def test_a_steady_stream_has_no_jitter_and_a_new_start_of_its_clock_adds_none():
+    reception = Reception()
+    heard(reception, [0.0] * 100, clock_hz=8000)
+
+    reception.hear(7, 100, 3_000_000_000, 102.0)
+    reception.hear(7, 101, 3_000_000_160, 102.02)
+
+    assert reception.jitter_ts <= 1
+
+
+def test_a_source_that_said_goodbye_is_reported_no_more_until_it_speaks_again():
+    reception = Reception()
+    reception.hear(7, 1, 0, 1.0)
+
+    reception.end()
+    assert reception.block(1.0) is None
+    reception.hear(7, 2, 160, 2.0)
+
+    block = reception.block(2.0)
+    assert block is not None
+    assert (block.ssrc, block.packets_lost) == (7, 0)

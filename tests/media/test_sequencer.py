@@ -1,6 +1,8 @@
 """Generated sound in real time."""
 
-from intercom.media.sequencer import FRAME_BYTES, Sequencer, Track
+import pytest
+
+from intercom.media.sequencer import Sequencer, Track
 from tests.media.peers import ManualClock
 
 
@@ -12,7 +14,11 @@ def scene():
 
 
 def frames(*letters):
-    return b"".join(letter.encode() * FRAME_BYTES for letter in letters)
+    return tuple(frame(letter) for letter in letters)
+
+
+def frame(letter):
+    return letter.encode() * 160
 
 
 def test_a_clip_is_sent_a_frame_each_20_ms_from_now_on_and_then_no_timer_runs():
@@ -22,7 +28,7 @@ def test_a_clip_is_sent_a_frame_each_20_ms_from_now_on_and_then_no_timer_runs():
     sequencer.start(track)
     clock.advance(1.0)
 
-    assert sent == [(0.0, frames("a")), (0.02, frames("b")), (0.04, frames("c"))]
+    assert sent == [(0.0, frame("a")), (0.02, frame("b")), (0.04, frame("c"))]
     assert not clock.has_timer
 
 
@@ -96,3 +102,40 @@ def test_a_forgotten_track_and_a_closed_sequencer_send_nothing():
 
     assert len(sent) == 1
     assert not clock.has_timer
+
+
+def test_all_calls_of_a_service_share_one_timer_and_end_alone():
+    clock = ManualClock()
+    sequencer = Sequencer(clock, clock.call_at)
+    sent = []
+    tracks = [Track(lambda frame, _now: sent.append(frame[:1])) for _ in range(3)]
+    for track, letter in zip(tracks, "abc", strict=True):
+        track.set_loop(frames(letter))
+        sequencer.start(track)
+    clock.advance(0.0)
+
+    sequencer.forget(tracks[1])
+    clock.advance(0.02)
+
+    assert sent == [b"a", b"b", b"c", b"a", b"c"]
+    assert len([timer for timer in clock._timers if not timer.is_cancelled]) == 1
+
+
+def test_a_track_that_fails_is_forgotten_and_the_others_play_on():
+    clock = ManualClock()
+    sequencer = Sequencer(clock, clock.call_at)
+    sent = []
+
+    def fail(_frame, _now):
+        raise OSError
+
+    broken, sound = Track(fail), Track(lambda frame, _now: sent.append(frame[:1]))
+    for track in (broken, sound):
+        track.set_loop(frames("a"))
+        sequencer.start(track)
+
+    with pytest.raises(OSError):
+        clock.advance(0.0)
+    clock.advance(0.05)
+
+    assert len(sent) == 2

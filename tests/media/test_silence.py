@@ -8,7 +8,8 @@ import pytest
 from intercom.media import rtcp, rtp
 from intercom.media.bridge import Bridge
 from intercom.media.leg import Media
-from intercom.media.silence import CHECK_S, SILENCE_LIMIT_S
+from intercom.media.silence import SILENCE_LIMIT_S
+from intercom.media.supervision import CHECK_S
 from tests.media.peers import DTMF, ManualClock, Peer, RecordingLeg, delivered
 from tests.media.test_webrtc import connected
 from tests.media.webrtc_apps import BareApp, Door
@@ -31,7 +32,7 @@ class Scene:
         self.clock = ManualClock()
         self.silent = []
         self.bridge = Bridge(on_digit=lambda *_: None, clock=self.clock, call_at=self.clock.call_at)
-        self.bridge.on_silence = self.silent.append
+        self.bridge.supervision.on_silence = self.silent.append
         self.panel, self.phone = (QuietLeg(name, self.clock) for name in ("panel", "phone"))
         self.bridge.attach_panel(self.panel)
         self.bridge.attach(self.phone, hears_visitor=False, is_phone=True)
@@ -146,7 +147,7 @@ async def test_a_panel_that_takes_the_place_of_another_has_its_own_30_s(scene):
 
 
 async def test_closing_from_within_leaves_no_timer(scene):
-    scene.bridge.on_silence = lambda _: scene.bridge.close()
+    scene.bridge.supervision.on_silence = lambda _: scene.bridge.close()
     scene.bridge.connect("phone")
     scene.talking.clear()
 
@@ -159,7 +160,7 @@ async def test_on_real_sockets_and_real_time_only_the_silent_leg_is_named():
     silent = []
     panel, phone = Peer("panel"), Peer("phone")
     bridge = Bridge(on_digit=lambda *_: None, silence_limit_s=0.2)
-    bridge.on_silence = silent.append
+    bridge.supervision.on_silence = silent.append
     bridge.attach_panel(panel.leg)
     bridge.attach(phone.leg, hears_visitor=False, is_phone=True)
     bridge.connect(phone.leg.leg_id)
@@ -179,7 +180,7 @@ async def test_an_app_whose_sound_stopped_is_named_30_s_after_its_last_packet():
     clock, silent, talked_s = ManualClock(), [], 20.0
     clock.now = asyncio.get_running_loop().time() - talked_s  # its packets bear the loop's time
     bridge = Bridge(on_digit=lambda *_: None, clock=clock, call_at=clock.call_at)
-    bridge.on_silence = silent.append
+    bridge.supervision.on_silence = silent.append
     panel = QuietLeg("panel", clock)
     bridge.attach_panel(panel)
 

@@ -11,7 +11,7 @@ from intercom.errors import RemoteProtocolError
 from intercom.media.leg import Media
 from intercom.media.webrtc import WebRtcFailure, WebRtcLeg, WebRtcLimits
 from intercom.routing.ids import LegId
-from intercom.sip.offer_answer import Law
+from intercom.sip.offer_answer import Codec
 from tests.media.webrtc_apps import IDENTITY, BareApp, Door, panel_video, rtp
 
 SOUND = bytes(160)
@@ -41,7 +41,7 @@ async def test_sound_flows_both_ways_once_the_handshake_is_done():
 
 async def test_two_apps_on_one_port_hear_only_their_own():
     async with Door() as door, BareApp(door.leg.offer()) as app:
-        other_leg = WebRtcLeg.open(LegId("other"), door.mux, IDENTITY, Law.PCMU, None)
+        other_leg = WebRtcLeg.open(LegId("other"), door.mux, IDENTITY, Codec.PCMU, None)
         async with BareApp(other_leg.offer()) as other_app:
             other_leg.accept_answer(other_app.answer())
             await connected(door, app)
@@ -82,7 +82,7 @@ async def test_the_answer_chooses_law_and_payload_types():
     async with Door(video=panel_video("640028")) as door, BareApp(door.leg.offer()) as app:
         door.leg.accept_answer(app.answer(audio="0 8", video="104"))
 
-        assert door.leg.law is Law.PCMU
+        assert door.leg.codec is Codec.PCMU
         assert door.leg.in_payload_type(Media.AUDIO) == 0
         assert door.leg.in_payload_type(Media.VIDEO) is None
         assert door.leg.out(Media.AUDIO).payload_type == 0
@@ -171,6 +171,32 @@ async def test_a_client_hello_from_a_wrong_source_is_ignored_and_the_real_handsh
 
         await door.is_ready()
         assert door.mux.dropped == 1
+
+
+@pytest.mark.parametrize("moment", ["before the app's check", "after it"])
+async def test_a_thousand_client_hellos_from_wrong_sources_stop_no_handshake(moment):
+    """From sources that proved nothing, with hellos of their own and one that was overheard."""
+    async with Door() as door, BareApp(door.leg.offer()) as app:
+        door.leg.accept_answer(app.answer())
+        if moment == "after it":
+            await app.check()
+        async with BareApp(door.leg.offer()) as stranger, BareApp(door.leg.offer()) as other:
+            hellos = [stranger.client_hello(), app.client_hello()]
+            for n in range(1000):
+                one = (stranger, other)[n // 2 % 2]
+                one.send(hellos[n % 2])
+                if n % 50 == 0:
+                    await door.has_read()
+            with pytest.raises(TimeoutError):
+                await stranger.receive(timeout_s=0.05)
+
+            await app.connect()
+
+            await door.is_ready()
+            assert door.mux.dropped == 1000
+            stranger.send(app.protect(rtp(8, 1, 160, 7, SOUND)))
+            app.send(app.protect(rtp(8, 2, 320, 7, SOUND)))
+            assert [packet[3] for packet in await door.has_heard(1)] == [2]
 
 
 async def test_a_check_with_a_wrong_password_opens_nothing():

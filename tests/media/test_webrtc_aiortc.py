@@ -15,7 +15,7 @@ from av import AudioFrame, VideoFrame
 
 from intercom.media.leg import Media
 from intercom.media.webrtc import WebRtcFailure
-from intercom.sip.offer_answer import Law
+from intercom.sip.offer_answer import Codec
 from tests.media.h264_clip import TICKS_A_FRAME, encode
 from tests.media.webrtc_apps import Door, panel_video, rtp
 
@@ -52,7 +52,7 @@ async def loudest(track: MediaStreamTrack) -> int:
 
 
 async def test_aiortc_hears_the_panel_in_its_law_and_is_heard():
-    async with Door(law=Law.PCMA) as door, app_at(door) as (_, tracks):
+    async with Door(codec=Codec.PCMA) as door, app_at(door) as (_, tracks):
         await door.is_ready()
         out = door.leg.out(Media.AUDIO)
         for number in range(25):

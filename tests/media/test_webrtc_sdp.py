@@ -10,7 +10,7 @@ from intercom.errors import RemoteProtocolError
 from intercom.media.dtls import Fingerprint
 from intercom.media.ice import IceCredentials
 from intercom.media.webrtc_sdp import Answer, Offer, read_answer, write_offer
-from intercom.sip.offer_answer import Law
+from intercom.sip.offer_answer import Codec
 
 DIGEST = ":".join(["AB"] * 32)
 CHROMIUM = f"""v=0
@@ -75,7 +75,7 @@ def offer(**changes: object) -> Offer:
         "port": 40_000,
         "ice": IceCredentials("ufrag", "p" * 22),
         "fingerprint": Fingerprint("sha-256", DIGEST),
-        "laws": (Law.PCMU, Law.PCMA),
+        "codecs": (Codec.PCMU, Codec.PCMA),
         "audio_ssrc": 7,
         "video_ssrc": 8,
     }
@@ -86,7 +86,7 @@ def test_an_answer_of_chromium_is_understood():
     assert read_answer(CHROMIUM, has_video=True) == Answer(
         ice=IceCredentials("5Lp+", "boF/BoqgZYuuRVJFNh4D+rsg"),
         fingerprints=(Fingerprint("sha-256", DIGEST),),
-        law=Law.PCMA,
+        codec=Codec.PCMA,
         audio_payload_type=8,
         video_payload_type=102,
     )
@@ -96,7 +96,7 @@ def test_an_answer_of_firefox_has_its_fingerprint_above_the_media_and_may_lack_t
     answer = read_answer(FIREFOX, has_video=True)
 
     assert answer.fingerprints == (Fingerprint("sha-256", DIGEST),)
-    assert answer.law is Law.PCMU
+    assert answer.codec is Codec.PCMU
     assert answer.video_payload_type is None
 
 

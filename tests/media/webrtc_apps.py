@@ -22,7 +22,7 @@ from intercom.media.leg import Media, MediaLeg
 from intercom.media.mux import MuxPort
 from intercom.media.webrtc import DEFAULT_LIMITS, WebRtcFailure, WebRtcLeg, WebRtcLimits
 from intercom.routing.ids import LegId
-from intercom.sip.offer_answer import Law, NegotiatedVideo
+from intercom.sip.offer_answer import Codec, NegotiatedVideo
 
 WAIT_S = 3.0
 CERTIFICATE = RTCCertificate.generateCertificate()
@@ -57,12 +57,12 @@ class Door:
     def __init__(
         self,
         *,
-        law: Law = Law.PCMA,
+        codec: Codec = Codec.PCMA,
         video: NegotiatedVideo | None = None,
         limits: WebRtcLimits = DEFAULT_LIMITS,
     ) -> None:
         self.mux = MuxPort.open("127.0.0.1", 0, ["127.0.0.1"])
-        self.leg = WebRtcLeg.open(LegId("app"), self.mux, IDENTITY, law, video, limits=limits)
+        self.leg = WebRtcLeg.open(LegId("app"), self.mux, IDENTITY, codec, video, limits=limits)
         self.ready = asyncio.Event()
         self.failed: asyncio.Future[WebRtcFailure] = asyncio.get_running_loop().create_future()
         self.failures: list[WebRtcFailure] = []

@@ -45,7 +45,7 @@ def test_the_version_rises_by_one_with_each_change_and_stays_without():
 
 def test_an_accepted_offer_is_answered_the_same_in_183_and_200():
     one = description()
-    accepted = accept_offer(OFFER.encode(), one.local.laws, has_video=False)
+    accepted = accept_offer(OFFER.encode(), one.local.codecs, has_video=False)
 
     assert one.accept(accepted) == one.accept(accepted) == one.body
 

@@ -5,8 +5,8 @@ import pytest
 from intercom.errors import RemoteProtocolError
 from intercom.sip import sdp
 from intercom.sip.offer_answer import (
+    Codec,
     Direction,
-    Law,
     LocalMedia,
     make_answer,
     make_offer,
@@ -51,9 +51,11 @@ def test_a_panels_offer_is_answered_with_one_law_its_event_and_its_own_h264_prof
     assert video.parameters("99")["packetization-mode"] == "1"
     assert video.values("rtcp-fb") == ["99 nack pli", "99 ccm fir"]
     assert video.direction is Direction.RECVONLY
+    assert negotiated.video is not None
+    assert negotiated.video.feedback == {"nack pli", "ccm fir"}
     assert negotiated.audio.remote == ("192.0.2.9", 4000)
     assert negotiated.audio.remote_rtcp == ("192.0.2.9", 4001)
-    assert negotiated.audio.law is Law.PCMA
+    assert negotiated.audio.codec is Codec.PCMA
     assert negotiated.audio.dtmf_payload_type == 97
     assert negotiated.video is not None
     assert negotiated.video.sprop == "Z00,aO4="
@@ -61,9 +63,9 @@ def test_a_panels_offer_is_answered_with_one_law_its_event_and_its_own_h264_prof
 
 
 def test_our_preference_among_the_laws_decides():
-    _, negotiated = answered(PANEL, laws=(Law.PCMU, Law.PCMA))
+    _, negotiated = answered(PANEL, codecs=(Codec.PCMU, Codec.PCMA))
 
-    assert negotiated.audio.law is Law.PCMU
+    assert negotiated.audio.codec is Codec.PCMU
 
 
 def test_a_law_may_have_a_dynamic_payload_type():
@@ -72,7 +74,7 @@ def test_a_law_may_have_a_dynamic_payload_type():
     answer, negotiated = answered(offer)
 
     assert negotiated.audio.payload_type == 100
-    assert negotiated.audio.law is Law.PCMU
+    assert negotiated.audio.codec is Codec.PCMU
     assert answer.media[0].codec("100") == ("PCMU", 8000)
 
 
@@ -253,14 +255,14 @@ def test_packetization_mode_1_is_preferred():
 def test_an_offer_and_its_answer_are_read_the_same_by_both():
     ours = local(video_direction=Direction.SENDONLY)
     offer = make_offer(ours)
-    theirs = LocalMedia("192.0.2.2", 7000, 7001, 7002, 7003, laws=(Law.PCMU,))
+    theirs = LocalMedia("192.0.2.2", 7000, 7001, 7002, 7003, codecs=(Codec.PCMU,))
 
     answer, seen_by_them = make_answer(offer, theirs)
     seen_by_us = read_answer(offer, answer)
 
     assert seen_by_us.audio.remote == ("192.0.2.2", 7000)
     assert seen_by_them.audio.remote == ("192.0.2.1", 6000)
-    assert seen_by_us.audio.law is seen_by_them.audio.law is Law.PCMU
+    assert seen_by_us.audio.codec is seen_by_them.audio.codec is Codec.PCMU
     assert seen_by_us.audio.dtmf_payload_type == seen_by_us.audio.dtmf_send_payload_type == 101
     assert seen_by_us.video is not None
     assert seen_by_them.video is not None

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from intercom.errors import RemoteProtocolError
 from intercom.sip import sdp
 from intercom.sip.agreement import LocalMedia, Srtp
-from intercom.sip.codec import Law
+from intercom.sip.codec import Codec
 from intercom.sip.offer_answer import make_answer, make_offer, read_answer
 from intercom.sip.sdp import Direction
 from tests.sip.test_offer_answer_srtp import OURS, crypto
@@ -86,7 +86,7 @@ def test_other_codecs_beside_g711_are_passed_over(other):
     answer, negotiated = answered(offer)
 
     assert answer.media[0].formats == ["8", "101"]
-    assert negotiated.audio.law is Law.PCMA
+    assert negotiated.audio.codec is Codec.PCMA
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_other_codecs_beside_g711_are_passed_over(other):
     ],
 )
 def test_without_g711_it_is_488_and_says_so(formats):
-    assert "no G.711" in refusal(HEAD + f"m=audio 4000 RTP/AVP {formats}\r\n")
+    assert "none of PCMA, PCMU" in refusal(HEAD + f"m=audio 4000 RTP/AVP {formats}\r\n")
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ def test_an_answer_that_takes_none_of_our_keys_is_488(srtp, answer):
 
 def test_keys_are_in_no_representation():
     offer = make_offer(local(Srtp.REQUIRED))
-    accepted = accept_offer(offer, local().laws, has_video=False, srtp=Srtp.REQUIRED)
+    accepted = accept_offer(offer, local().codecs, has_video=False, srtp=Srtp.REQUIRED)
     shown = repr((local(), accepted.negotiated, OURS, cryptos_of(accepted.offered.media[0])))
 
     for key in OURS.audio:

@@ -81,7 +81,7 @@ class Screen:
             "place": "Storgata 14",
             "doorbell": "Lund",
             "offer": offer,
-            "law": "PCMA",
+            "codec": "PCMA",
             "has_picture": True,
             "ring_s": 60,
             "since_s": 7,

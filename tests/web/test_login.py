@@ -57,6 +57,7 @@ async def test_a_wrong_password_an_unknown_user_and_one_without_app_get_the_same
     assert answers[0] == answers[1] == answers[2]
 
 
+@pytest.mark.alone
 async def test_an_unknown_user_costs_as_much_time_as_a_wrong_password(client):
     async with open_desk(limits=GuessLimits(failures=99, source_failures=99)) as desk:
         times: dict[str, list[float]] = {ANNA: [], "nobody": []}

@@ -10,6 +10,7 @@ from tests.web.screen import CHROMIUM, HOLD_MS, LOOKS, open_screen, until
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.xdist_group("browser"),
     pytest.mark.timeout(120),
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium on this machine"),
 ]

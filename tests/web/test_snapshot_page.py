@@ -9,6 +9,7 @@ from tests.web.screen import CHROMIUM, LOOKS, SCENE, Screen, open_screen
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.xdist_group("browser"),
     pytest.mark.timeout(60),
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium on this machine"),
 ]

@@ -37,6 +37,8 @@ CHALLENGE = 'Basic realm="panel-link", charset="UTF-8"'  # RFC 7617 §2.1
 
 log = structlog.get_logger()
 
+_Shown = tuple[CallId, PanelState, EndReason | None]
+
 
 @dataclass(frozen=True, slots=True)
 class PanelLinkState:
@@ -68,7 +70,7 @@ class PanelLinkHub:
         self._guesses = LinkGuesses(clock)
         self._connections: dict[PanelId, PanelConnection] = {}
         self._relays: dict[PanelId, dict[int, RelayState]] = {}
-        self._shown: dict[PanelId, CallState] = {}
+        self._shown: dict[PanelId, _Shown] = {}
         """The state of each panel's call, to be shown again after a reconnection."""
         self._orders: dict[CommandId, Order] = {}
         self._admitted_by: dict[PanelId, str | None] = {}
@@ -151,19 +153,23 @@ class PanelLinkHub:
         self, panel_id: PanelId, call_id: CallId, state: PanelState, reason: EndReason | None
     ) -> None:
         """Show a state of the call, in the language of the panel's property."""
-        message = CallState(
+        shown = call_id, state, reason
+        if state is PanelState.ENDED:
+            self._shown.pop(panel_id, None)
+        else:
+            self._shown[panel_id] = shown
+        connection = self._connections.get(panel_id)
+        if connection is not None:
+            connection.send(self._message(panel_id, shown))
+
+    def _message(self, panel_id: PanelId, shown: _Shown) -> CallState:
+        call_id, state, reason = shown
+        return CallState(
             call_id=call_id,
             state=state.value,
             reason=None if reason is None else reason.value,
             text=text_of(state, reason, self._language_of(panel_id)),
         )
-        if state is PanelState.ENDED:
-            self._shown.pop(panel_id, None)
-        else:
-            self._shown[panel_id] = message
-        connection = self._connections.get(panel_id)
-        if connection is not None:
-            connection.send(message)
 
     def _authenticate(self, request: web.Request) -> PanelId | None:
         header = request.headers.get(hdrs.AUTHORIZATION)
@@ -226,7 +232,7 @@ class PanelLinkHub:
         """
         shown = self._shown.get(connection.panel_id)
         if shown is not None:
-            connection.send(shown)
+            connection.send(self._message(connection.panel_id, shown))
         for order in self._orders.values():
             if order.panel_id == connection.panel_id and order.boot_id == connection.boot_id:
                 self._send(connection, order)

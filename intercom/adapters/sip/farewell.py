@@ -11,6 +11,7 @@ from intercom.media import prompts
 from intercom.media.plain import PlainLeg
 from intercom.media.prompts import Words
 from intercom.routing.commands import EndReason
+from intercom.routing.directory import Property
 from intercom.routing.plan import PANEL_MARGIN_S
 
 LIMIT_S = PANEL_MARGIN_S
@@ -25,9 +26,9 @@ FAREWELLS: dict[EndReason, Words] = {
 """Whatever else ends a call, the visitor knows it or did it."""
 
 
-def farewell(reason: EndReason, media: PlainLeg | None, language: str) -> Announcement | None:
+def farewell(reason: EndReason, media: PlainLeg | None, prop: Property) -> Announcement | None:
     """Prepare the words for a panel's leg; None: there are none, or nothing to say them over."""
     words = FAREWELLS.get(reason)
     if words is None or media is None or not media.is_ready:
         return None
-    return Announcement(media, prompts.load(words, language), limit_s=LIMIT_S)
+    return Announcement(media, prompts.say(words, prop), limit_s=LIMIT_S)

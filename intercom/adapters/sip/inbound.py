@@ -20,7 +20,7 @@ from intercom.routing.directory import Directory
 from intercom.routing.ids import LegId
 from intercom.sip.address import Transport
 from intercom.sip.agreement import LocalMedia, Negotiated, Srtp
-from intercom.sip.codec import Law
+from intercom.sip.codec import Codec
 from intercom.sip.description import Description
 from intercom.sip.events import (
     DialogEnded,
@@ -41,7 +41,7 @@ ACK_LIMIT_S = 4.0
 """For the ACK to our 200, which a carrier sends at once: a forged address never sends one."""
 BEFORE_WORDS_S = 0.5
 """A telephone network opens its way for sound a moment after the answer."""
-LAWS = (Law.PCMA, Law.PCMU)
+CODECS = (Codec.PCMA, Codec.PCMU)
 DEFAULT_LANGUAGE = "nb"
 
 
@@ -110,7 +110,7 @@ class InboundCalls:
             audio_rtcp_port=media.audio_rtcp_port,
             video_port=None,
             video_rtcp_port=None,
-            laws=LAWS,
+            codecs=CODECS,
             session_id=int(self._token(8), 16),
             srtp=srtp,
             keys=media.keys if srtp is Srtp.OFF else media.draw_keys(),
@@ -121,7 +121,7 @@ class InboundCalls:
             body, negotiated = description.answer(event.body)
         else:
             body = description.offer()
-        pcm = prompts.load(prompts.Words.NO_CALLBACK, self._language())
+        pcm = self._sentence()
         words = Announcement(media, pcm, limit_s=LIMIT_S)
         caller = _Caller(event.dialog, event.source.host, media, description, negotiated, words)
         loop = asyncio.get_running_loop()
@@ -192,7 +192,8 @@ class InboundCalls:
         self._transport.endpoint.respond(dialog, self._transport.now, status, body=body)
         self._transport.drain()
 
-    def _language(self) -> str:
-        """Choose the house's language; a caller's is not known."""
-        houses = self._directory().properties.values()
-        return next((house.language for house in houses), DEFAULT_LANGUAGE)
+    def _sentence(self) -> bytes:
+        """Say it in the house's language; a caller's is not known."""
+        house = next(iter(self._directory().properties.values()), None)
+        words = prompts.Words.NO_CALLBACK
+        return prompts.load(words, DEFAULT_LANGUAGE) if house is None else prompts.say(words, house)

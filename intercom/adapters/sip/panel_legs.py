@@ -13,6 +13,7 @@ import structlog
 from intercom.adapters.sip.announcement import Announcement
 from intercom.adapters.sip.farewell import farewell
 from intercom.adapters.sip.media_place import MediaPlace, MediaPlaces
+from intercom.adapters.sip.picture_control import PICTURE_CONTROL, PictureControl
 from intercom.adapters.sip.transport import SipTransport
 from intercom.errors import MediaError, RemoteProtocolError
 from intercom.media.plain import PlainLeg
@@ -36,8 +37,8 @@ from intercom.sip.events import (
 )
 from intercom.sip.offer_answer import (
     AcceptedOffer,
+    Codec,
     Direction,
-    Law,
     LocalMedia,
     NegotiatedVideo,
     Srtp,
@@ -87,6 +88,7 @@ class PanelLeg:
     signalling_host: str
     media: PlainLeg | None = None
     """Opened once the residents ring: they go first."""
+    picture: PictureControl = field(init=False)
     description: Description | None = None
     refusal: tuple[int, str] | None = None
     """What went wrong here, to be said instead of the call's reason."""
@@ -103,8 +105,8 @@ class PanelLeg:
     is_over: bool = False
 
     @property
-    def laws(self) -> tuple[Law, ...]:
-        return tuple(Law[name] for name in self.panel.profile.codecs)
+    def codecs(self) -> tuple[Codec, ...]:
+        return tuple(Codec[name] for name in self.panel.profile.codecs)
 
     @property
     def has_picture(self) -> bool:
@@ -137,6 +139,8 @@ class SipPanelLegs:
         self._on_press = on_press
         self._post = post
         self._legs: dict[LegId, PanelLeg] = {}
+        self._leaving: dict[LegId, PanelLeg] = {}
+        """Those that say farewell."""
         self._known_silent: set[PanelId] = set()
 
     # -- from the wire -----------------------------------------------------------------------
@@ -181,7 +185,7 @@ class SipPanelLegs:
         host = self._media.toward(leg.signalling_host).host
         return accept_offer(
             offer,
-            leg.laws,
+            leg.codecs,
             has_video=leg.has_picture,
             srtp=Srtp(leg.panel.profile.srtp.value),
             ip_version=6 if ":" in host else 4,
@@ -191,12 +195,11 @@ class SipPanelLegs:
         """Say what is agreed, or will probably be: what nearly every panel can."""
         if leg.accepted is not None:
             audio, video = leg.accepted.negotiated.audio, leg.accepted.negotiated.video
-            return PanelMedia(audio.law, video, lambda: self._open_media(leg))
+            return PanelMedia(audio.codec, video, lambda: self._open_media(leg))
         local = LocalMedia("", 0, 0)
-        unknown = ("", 0)
         guess = NegotiatedVideo(
-            unknown,
-            unknown,
+            ("", 0),
+            ("", 0),
             local.video_payload_type,
             local.profile_level_id,
             local.packetization_mode,
@@ -205,7 +208,7 @@ class SipPanelLegs:
             can_receive=True,
         )
         picture = guess if leg.has_picture else None
-        return PanelMedia(leg.laws[0], picture, lambda: self._open_media(leg))
+        return PanelMedia(leg.codecs[0], picture, lambda: self._open_media(leg))
 
     def _open_media(self, leg: PanelLeg) -> PlainLeg:
         """Open the ports that were agreed on, and write the description that names them."""
@@ -220,6 +223,7 @@ class SipPanelLegs:
             media.close()
             return media
         leg.media = media
+        leg.picture = PictureControl(self.transport, leg.dialog, media)
         srtp = Srtp(leg.panel.profile.srtp.value)
         local = LocalMedia(
             host=host,
@@ -227,7 +231,7 @@ class SipPanelLegs:
             audio_rtcp_port=media.audio_rtcp_port,
             video_port=media.video_port,
             video_rtcp_port=media.video_rtcp_port,
-            laws=leg.laws,
+            codecs=leg.codecs,
             session_id=int(self._token(8), 16),
             srtp=srtp,
             keys=media.keys if srtp is Srtp.OFF else media.draw_keys(),
@@ -254,6 +258,8 @@ class SipPanelLegs:
                     self._take_answer(leg, body)
             case OfferAnswered(body=body):
                 self._take_answer(leg, body)
+            case InfoAnswered(status=status, content_type=kind) if kind == PICTURE_CONTROL:
+                leg.picture.answered(status)
             case InfoAnswered(status=status) if leg.on_info_answered is not None:
                 leg.on_info_answered(status)
             case _:  # an INFO of a panel: nothing to do (its digits never count)
@@ -324,18 +330,19 @@ class SipPanelLegs:
         leg = self._legs.get(leg_id)
         if leg is None or leg.farewell is not None:
             return
-        language = self._directory().properties[leg.panel.property_id].language
-        leg.farewell = farewell(reason, leg.media, language)
+        prop = self._directory().properties[leg.panel.property_id]
+        leg.farewell = farewell(reason, leg.media, prop)
         if leg.farewell is None:
             self._end_now(leg, reason)
         else:
             leg.reason = reason
+            self._leaving[leg_id] = leg
             leg.farewell.start(lambda: self._end_now(leg, reason))
 
     def end_farewells(self, panel_id: PanelId | None = None) -> None:
         """End at once what only says farewell: its panel presses again, or (None) the service stops."""
-        for leg in list(self._legs.values()):
-            if leg.farewell is not None and panel_id in {None, leg.panel.panel_id}:
+        for leg in list(self._leaving.values()):
+            if panel_id is None or leg.panel.panel_id == panel_id:
                 self._end_now(leg, leg.reason)
 
     def _end_now(self, leg: PanelLeg, reason: EndReason) -> None:
@@ -385,6 +392,7 @@ class SipPanelLegs:
 
     def _drop(self, leg: PanelLeg) -> None:
         self._legs.pop(leg.leg_id, None)
+        self._leaving.pop(leg.leg_id, None)
         self.transport.forget(leg.dialog)
         leg.is_over = True
         if leg.farewell is not None:

@@ -16,12 +16,14 @@ from intercom.adapters.sip.outcomes import (
 )
 from intercom.adapters.sip.phone_leg import PhoneLeg
 from intercom.adapters.sip.phone_ways import PhoneWays
+from intercom.adapters.sip.picture_control import PICTURE_CONTROL
 from intercom.adapters.sip.registered import RegisteredPhones
 from intercom.adapters.sip.resolve import Resolver
 from intercom.adapters.sip.transport import SipTransport
 from intercom.adapters.sip.trunks import SILENCE_S, Trunks, Way
 from intercom.errors import LocalProtocolError, MediaError, RemoteProtocolError
 from intercom.media.dtmf import parse_info
+from intercom.media.leg import Media
 from intercom.media.plain import PlainLeg
 from intercom.media.port import PortPool
 from intercom.ports import CallFacts
@@ -43,7 +45,7 @@ from intercom.sip.events import (
     ReinviteReceived,
     SipEvent,
 )
-from intercom.sip.offer_answer import Direction, Law, LocalMedia
+from intercom.sip.offer_answer import Direction, LocalMedia
 
 log = structlog.get_logger()
 
@@ -54,7 +56,6 @@ _PORTS = "widen INTERCOM_RTP_PORT_FIRST … INTERCOM_RTP_PORT_LAST"
 ELSEWHERE = "Call completed elsewhere"
 """Then a phone shows no missed call (RFC 3326 §3.1). A carrier is told of no other reason: whether a
 door was opened is not for it to know (requirement A12)."""
-PICTURE_CONTROL = "application/media_control+xml"  # RFC 5168
 COME_BACK_S = 3.0
 """A phone whose connection is lost while it rings may register again: until then it has not failed."""
 _TAKEN_ELSEWHERE = {EndReason.ANSWERED_ELSEWHERE, EndReason.OPENED_ELSEWHERE}
@@ -183,7 +184,7 @@ class SipPhoneLegs:
             video_port=media.video_port,
             video_rtcp_port=media.video_rtcp_port,
             video_direction=Direction.SENDONLY,
-            laws=_laws_like(call.law),
+            codecs=call.codecs_to_offer(),
             session_id=int(self._token(8), 16),
             srtp=srtp,
             keys=media.keys if srtp is Srtp.OFF else media.draw_keys(),
@@ -229,6 +230,9 @@ class SipPhoneLegs:
 
     def tell_door(self, leg_id: LegId, state: DoorState, cause: str, pulse_ms: int) -> None:
         """Do nothing: a phone hears tones."""
+
+    def tell_path(self, leg_id: LegId, media: Media, *, is_lost: bool, is_own: bool) -> None:
+        """Do nothing: a phone shows no words."""
 
     # -- from the wire -----------------------------------------------------------------------
 
@@ -380,8 +384,3 @@ class SipPhoneLegs:
         if leg.dialog is not None:
             self._transport.forget(leg.dialog)
         leg.media.close()
-
-
-def _laws_like(panel_law: Law) -> tuple[Law, ...]:
-    """Put the panel's law first, so that nothing needs converting."""
-    return (Law.PCMA, Law.PCMU) if panel_law is Law.PCMA else (Law.PCMU, Law.PCMA)

@@ -15,6 +15,7 @@ import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_address
 
 import structlog
@@ -322,13 +323,18 @@ def _is_our_number(trunk: Trunk, dialled: str) -> bool:
     """Tell whether the user part of a Request-URI is a number of ours, however it is written."""
     if trunk.username is not None and dialled == trunk.username:
         return True
-    written = dialled.partition(";")[0]
-    for number in trunk.caller_ids:
+    return dialled.partition(";")[0] in _written(trunk.caller_ids)
+
+
+@lru_cache(maxsize=64)
+def _written(numbers: frozenset[str]) -> frozenset[str]:
+    """List all ways in which our numbers may be written: every INVITE is looked at for them."""
+    ways: set[str] = set()
+    for number in numbers:
         national = number.removeprefix(country_prefix(number))
         digits = number.removeprefix("+")
-        if written in {number, digits, f"00{digits}", national, f"0{national}"}:
-            return True
-    return False
+        ways |= {number, digits, f"00{digits}", national, f"0{national}"}
+    return frozenset(ways)
 
 
 def credentials_of(trunk: Trunk) -> Credentials | None:

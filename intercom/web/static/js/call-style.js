@@ -12,7 +12,7 @@ export const callStyle = css`
   /* the picture */
   .pic { position: relative; overflow: hidden; background: #07090a; }
   video, .pic img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover; object-position: 50% 35%; }
-  video { opacity: 0; transition: filter var(--mid), opacity var(--mid); }
+  video { opacity: 0; transition: filter var(--mid); } /* the first picture is there at once: nobody waits for a fade */
   .live video, .lost video { opacity: 1; }
   .lost video, .lost img { filter: blur(18px) brightness(.55); transform: scale(1.08); }
   .whole video, .whole img { object-fit: contain; }

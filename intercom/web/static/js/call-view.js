@@ -103,8 +103,9 @@ class CallView extends LitElement {
     if (call.picture === "loading") return html`<div class="instead" role="status"><b>${t("picture.loading")}</b></div>`;
     if (call.picture === "none") return html`<div class="instead">${icon("video-off")}<b>${t("picture.none")}</b><span>${t("picture.none_sub")}</span></div>`;
     const isTalking = call.phase === "talking";
-    const title = call.isSoundLost ? t("picture.lost_both") : t("picture.lost");
-    const sub = call.isSoundLost ? t("mic.door_works") : isTalking ? t("picture.lost_sound") : t("picture.lost_ringing");
+    const isSoundLost = call.isSoundLost || call.isDoorSilent;
+    const title = isSoundLost ? t("picture.lost_both") : t("picture.lost");
+    const sub = isSoundLost ? t("mic.door_works") : isTalking ? t("picture.lost_sound") : t("picture.lost_ringing");
     return html`<div class="instead" role="status">${icon("video-off")}<b>${title}</b><span>${sub}</span></div>`;
   }
 
@@ -116,7 +117,11 @@ class CallView extends LitElement {
       ? html`<button class="chip" aria-pressed=${call.isListening} @click=${() => call.listen()}>${icon(call.isListening ? "volume-2" : "ear")}${call.isListening ? t("call.listening") : t("call.listen")}</button>`
       : nothing;
     const still = call.isSnapshot && call.picture === "live" ? html`<p class="note">${icon("clock")}${t("picture.each_second")}</p>` : nothing;
-    return html`<div class="over">${others}${still}${this.#microphoneCard()}${listen}</div>`;
+    const isHeardFor = call.phase !== "ringing" || call.isListening; // else nobody misses the sound
+    const silent = call.isDoorSilent && !call.isSoundLost && call.picture !== "lost" && isHeardFor
+      ? html`<p class="chip silent" role="status">${icon("volume-x")}${t("sound.lost")}</p>`
+      : nothing;
+    return html`<div class="over">${others}${silent}${still}${this.#microphoneCard()}${listen}</div>`;
   }
 
   #microphoneCard() {
@@ -142,7 +147,7 @@ class CallView extends LitElement {
     const { call } = this;
     if (!call.isLive) return html`<div class="acts out"><button class="act close" @click=${() => call.close()}>${icon("x")}${t("call.close")}</button></div>`;
     if (call.phase === "ringing") {
-      return html`<div class="acts"><button class="act decline" @click=${() => call.decline()}>${icon("phone-off")}${t("call.decline")}</button><button class="act answer" aria-disabled=${!call.isOnline} @click=${() => this.#answer()}>${icon("phone")}${t("call.answer")}</button></div>`;
+      return html`<div class="acts"><button class="act decline" @click=${() => call.decline()}>${icon("phone-off")}${t("call.decline")}</button><button class="act answer" aria-disabled=${!call.isOnline} @pointerdown=${() => call.aboutToAnswer()} @click=${() => this.#answer()}>${icon("phone")}${t("call.answer")}</button></div>`;
     }
     return html`<div class="acts in"><button class="act end" @click=${() => call.hangUp()}>${icon("phone-off")}${t("call.end")}</button>
       <button class="tog" aria-pressed=${call.isMuted} @click=${() => this.#toggle(() => call.toggleMute())}>${icon(call.isMuted ? "mic-off" : "mic")}${t("call.mute")}</button>
@@ -150,7 +155,7 @@ class CallView extends LitElement {
   }
 
   #fact() {
-    const { phase, microphone, isMuted, isQuiet, isOnline, isSpeakerOn, end } = this.call;
+    const { phase, microphone, isMuted, isUnheard, isQuiet, isOnline, isSpeakerOn, end } = this.call;
     if (phase === "ended") return fact("clock", t("end.closing", { seconds: secondsUntil(end.closesAt) }));
     if (!isOnline) return fact("wifi-off", t("fact.offline"));
     if (phase === "ringing") return fact("mic-off", isQuiet ? t("fact.quiet") : t("fact.shut"));
@@ -159,6 +164,7 @@ class CallView extends LitElement {
     if (microphone !== "on") return fact("mic-off", t("fact.missing"));
     if (phase === "answering") return fact("mic", t("fact.answering"));
     if (isMuted) return fact("mic-off", t("fact.muted"));
+    if (isUnheard) return fact("mic-off", t("fact.unheard"));
     const words = isSpeakerOn ? t("fact.on") : t("fact.speaker_off");
     return html`<p class="fact" role="status"><span class="meter" aria-hidden="true"><i></i><i></i><i></i><i></i></span>${words}</p>`;
   }

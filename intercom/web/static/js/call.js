@@ -25,6 +25,8 @@ export class Call extends EventTarget {
   isSnapshot; // the picture is a still one each second
   snapshot = ""; // the newest of them, as an image's address; gone with the call
   isSoundLost = false;
+  isDoorSilent = false; // nothing comes from the door's microphone
+  isUnheard = false; // nothing of ours comes to the door
   wasOffline = false;
   microphone = "shut"; // shut, asking, on, blocked, missing
   door = { state: "idle", until: 0, for_ms: 0, cause: "" };
@@ -103,6 +105,11 @@ export class Call extends EventTarget {
     await this.openMicrophone();
   }
 
+  /** A finger is on Answer. */
+  aboutToAnswer() {
+    if (this.phase === "ringing" && this.isOnline) this.media?.warmMicrophone();
+  }
+
   async openMicrophone() {
     if (!this.media) return this.#change({ microphone: "missing" });
     const microphone = await this.media.openMicrophone();
@@ -151,6 +158,8 @@ export class Call extends EventTarget {
     else if (frame.type === "talking") this.#talking();
     else if (frame.type === "door") this.#setDoor(frame.state, frame.for_ms ?? 0, frame.cause ?? "");
     else if (frame.type === "picture") this.#pictureSaid(frame.state);
+    else if (frame.type === "path" && frame.media === "video" && frame.from === "door") this.#picturePathSaid(frame.state);
+    else if (frame.type === "path") this.#soundPathSaid(frame.from, frame.state === "lost");
     else if (frame.type === "snapshot") this.#snapshotCame(frame.jpeg);
     else if (frame.type === "ended") this.finish(frame.reason, frame.text ?? "");
     else if (frame.type === "error" && frame.code === "no_such_call") this.finish("lost");
@@ -217,6 +226,16 @@ export class Call extends EventTarget {
     if (this.isSnapshot) return;
     if (state === "none") this.hasPicture = false;
     if (["live", "lost", "none"].includes(state)) this.#change({ picture: state });
+  }
+
+  /** What the service gets from the panel. That it is back is seen by the frames themselves. */
+  #picturePathSaid(state) {
+    if (state === "lost" && !this.isSnapshot) this.media?.pictureStopped();
+  }
+
+  /** What the service gets of the sound, from the door or from here. */
+  #soundPathSaid(from, isLost) {
+    this.#change(from === "you" ? { isUnheard: isLost } : { isDoorSilent: isLost });
   }
 
   #setDoor(state, for_ms = 0, cause = "") {

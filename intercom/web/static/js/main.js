@@ -7,6 +7,7 @@ import "./call-view.js";
 import "./home-view.js";
 import { language, t, timeOfDay } from "./i18n.js";
 import { Link } from "./link.js";
+import { prepareConnection } from "./media.js";
 import "./login-view.js";
 
 const RING_FRAMES = 8; // rings of other doors that wait behind the one on the screen
@@ -108,6 +109,7 @@ class IntercomApp extends LitElement {
     this.name = frame.resident.name;
     this.doors = frame.doors;
     this.call?.reconnected();
+    prepareConnection();
   }
 
   #rang(frame) {
@@ -146,6 +148,7 @@ class IntercomApp extends LitElement {
     this.isSounding = false;
     this.#wakeLock?.release();
     this.#wakeLock = null;
+    prepareConnection();
     const [next, ...others] = this.waiting;
     this.waiting = others;
     if (next) this.#show({ ...next.frame, since_s: (next.frame.since_s ?? 0) + (performance.now() - next.at) / 1000 });

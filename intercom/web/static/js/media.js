@@ -1,17 +1,46 @@
 // Sound and picture of one call: the browser's half of the peer connection, and the microphone.
 
-const FRAME_CHECK_MS = 1000;
-const LOST_AFTER_CHECKS = 4;
+const FRAME_CHECK_MS = 500;
+const LOST_AFTER_MS = 4000;
+const WARM_MS = 2000;
+const SPARE_KEPT_MS = 6 * 3_600_000; // a certificate of the browser's own making lasts a month
+
+let spare = null;
+let spareMadeAt = 0;
+
+/** Have a connection and its certificate ready, so that a ring need not wait for them. */
+export async function prepareConnection() {
+  if (spare && performance.now() - spareMadeAt < SPARE_KEPT_MS) return;
+  try {
+    const certificate = await RTCPeerConnection.generateCertificate({ name: "ECDSA", namedCurve: "P-256" });
+    spare?.close();
+    spare = new RTCPeerConnection({ iceServers: [], certificates: [certificate] });
+    spareMadeAt = performance.now();
+  } catch {
+    // Then it is made when it rings.
+  }
+}
+
+function takeConnection() {
+  const connection = spare ?? new RTCPeerConnection({ iceServers: [] });
+  spare = null;
+  return connection;
+}
 
 /** Events: "picture" (see `picture`: loading, live, lost) and "failed". */
 export class Media extends EventTarget {
   stream = new MediaStream();
   picture = "loading";
   isFailed = false;
-  #connection = new RTCPeerConnection({ iceServers: [] });
+  #connection = takeConnection();
   #microphone = null;
+  #opening = null;
+  #isWanted = false;
   #isMuted = false;
   #checkTimer = 0;
+  #frameAt = 0;
+  #video = null;
+  #frameWatch = 0;
 
   constructor() {
     super();
@@ -34,14 +63,27 @@ export class Media extends EventTarget {
     return this.#connection.localDescription.sdp;
   }
 
+  /** A finger is on Answer: open the microphone already, where that was allowed before; shut unless answered. */
+  async warmMicrophone() {
+    if (this.#opening || (await microphonePermission()) !== "granted" || this.#isWanted) return;
+    const opening = (this.#opening ??= listen());
+    opening.catch(() => {}); // said again at the answer
+    setTimeout(() => {
+      if (this.#opening !== opening) return; // it was answered
+      this.#opening = null;
+      opening.then(stop, () => {});
+    }, WARM_MS);
+  }
+
   /** Open the microphone toward the visitor; returns "on", "blocked" or "missing". */
   async openMicrophone() {
     if (!navigator.mediaDevices) return "missing";
     let microphone;
+    this.#isWanted = true;
+    const opening = this.#opening ?? listen();
+    this.#opening = null;
     try {
-      microphone = await navigator.mediaDevices.getUserMedia({
-        audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-      });
+      microphone = await opening;
     } catch (error) {
       return error.name === "NotAllowedError" || error.name === "SecurityError" ? "blocked" : "missing";
     }
@@ -63,22 +105,34 @@ export class Media extends EventTarget {
 
   /** Watch whether new frames keep coming to the element that shows the stream. */
   watch(video) {
-    clearInterval(this.#checkTimer);
+    this.#unwatch();
+    this.#video = video;
     let frames = 0;
-    let checksWithout = 0;
     this.#checkTimer = setInterval(() => {
       const now = video.getVideoPlaybackQuality().totalVideoFrames;
-      if (document.hidden) return; // a hidden page counts no frames
-      checksWithout = now > frames ? 0 : checksWithout + 1;
+      if (now > frames) this.#frameCame();
       frames = now;
-      if (checksWithout === 0) this.#become("live");
-      else if (checksWithout >= LOST_AFTER_CHECKS && this.picture === "live") this.#become("lost");
+      if (document.hidden) this.#frameAt = performance.now(); // a hidden page counts no frames
+      if (this.picture === "live" && performance.now() - this.#frameAt > LOST_AFTER_MS) this.#become("lost");
     }, FRAME_CHECK_MS);
-    video.onloadeddata = () => video.videoWidth > 0 && this.#become("live");
+    video.onloadeddata = () => video.videoWidth > 0 && this.#frameCame();
+    if (!video.requestVideoFrameCallback) return;
+    const again = () => {
+      this.#frameCame();
+      this.#frameWatch = video.requestVideoFrameCallback(again);
+    };
+    this.#frameWatch = video.requestVideoFrameCallback(again); // sooner than the next check when it comes back
+  }
+
+  /** The service gets no picture from the panel any more. The next frame that is shown says otherwise. */
+  pictureStopped() {
+    this.#become("lost");
   }
 
   close() {
-    clearInterval(this.#checkTimer);
+    this.#unwatch();
+    this.#opening?.then(stop, () => {});
+    this.#opening = null;
     this.#connection.close();
     if (this.#microphone) stop(this.#microphone);
     for (const track of this.stream.getTracks()) track.stop();
@@ -86,6 +140,18 @@ export class Media extends EventTarget {
 
   #audio() {
     return this.#connection.getTransceivers().find((one) => one.receiver.track.kind === "audio");
+  }
+
+  #frameCame() {
+    this.#frameAt = performance.now();
+    this.#become("live");
+  }
+
+  #unwatch() {
+    clearInterval(this.#checkTimer);
+    if (this.#frameWatch) this.#video.cancelVideoFrameCallback(this.#frameWatch);
+    this.#frameWatch = 0;
+    this.#video = null;
   }
 
   #become(picture) {
@@ -114,6 +180,12 @@ export async function askForMicrophone() {
   } catch (error) {
     return error.name === "NotAllowedError" ? "denied" : "missing";
   }
+}
+
+function listen() {
+  return navigator.mediaDevices.getUserMedia({
+    audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+  });
 }
 
 function stop(stream) {
