@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 PYTHON_FILES := intercom firmware_sim tests bench
-BENCHES = $(shell grep -l '__main__' bench/*.py 2>/dev/null)
+BENCHES = $(filter-out %_house.py %_apps.py bench/soak.py,$(shell grep -l '__main__' bench/*.py 2>/dev/null))
 
 CORES := $(shell nproc)
 WAITING := $(shell echo $$(($$(nproc) + 1)))  # most of their time is waiting
@@ -16,7 +16,7 @@ need_venv = @test -x $(BIN)/pytest || { echo 'Run `make setup` first.' >&2; exit
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check unit bench fuzz docs states fix clean
+.PHONY: help setup demo test check unit bench soak fuzz docs states fix clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,8 +60,12 @@ unit: ## the fast tests alone
 	exit $$status
 
 bench: ## every benchmark, one after the other
-	$(need_venv)
+	@deploy/setup.sh bench
 	@set -e; for file in $(BENCHES); do echo "== $$file"; $(BIN)/python $$file; done
+
+soak: ## 50 calls at a time for half an hour, then judge memory, tasks, ports and lag; ARGS="--minutes 5"
+	@deploy/setup.sh test
+	@$(BIN)/python bench/soak.py $(ARGS)
 
 fuzz: ## a million inputs each into SIP, SDP and the media's ports, guided by coverage; ARGS="--runs N sip"
 	$(need_venv)

@@ -1,6 +1,8 @@
 """The router with a large estate: 2,000 panels in 1,000 properties, made in memory.
 
-    python bench/big_house.py STATE_DIR SIP_PORT TRUNK_PORT HTTP_PORT WEBRTC_PORT
+    python bench/big_house.py STATE_DIR SIP_PORT TRUNK_PORT HTTP_PORT WEBRTC_PORT [PANELS]
+
+PANELS is how many each property has, if not two.
 
 It is the service as it ships, with everything checked that it always checks; only the building
 comes from here instead of a file. `bench/sip.py` starts it.
@@ -44,12 +46,12 @@ HOST = "127.0.0.1"
 RTP_PORTS = (24_000, 32_700)  # below those that Linux gives out by itself
 
 
-def panel_names() -> list[str]:
+def panel_names(panels_of: int = PANELS_OF_A_PROPERTY) -> list[str]:
     """Name every panel; its password is "bench-" and its name."""
-    return [f"p{i}-{j}" for i in range(PROPERTIES) for j in range(PANELS_OF_A_PROPERTY)]
+    return [f"p{i}-{j}" for i in range(PROPERTIES) for j in range(panels_of)]
 
 
-def estate(trunk_port: int) -> Directory:
+def estate(trunk_port: int, panels_of: int = PANELS_OF_A_PROPERTY) -> Directory:
     """Make the directory."""
     properties, doors, panels, doorbells, residents = {}, {}, {}, {}, {}
     for i in range(PROPERTIES):
@@ -57,8 +59,8 @@ def estate(trunk_port: int) -> Directory:
         properties[property_id] = Property(
             property_id, f"House {i}", PropertyKind.RESIDENTIAL, "Loopback 1", "en"
         )
-        for j in range(PANELS_OF_A_PROPERTY):
-            number = f"+479{i * PANELS_OF_A_PROPERTY + j:07d}"
+        for j in range(panels_of):
+            number = f"+479{i * panels_of + j:07d}"
             resident = Resident(
                 ResidentId(f"r{i}-{j}"), "Resident", "", has_app=False, number=number
             )
@@ -80,11 +82,16 @@ def estate(trunk_port: int) -> Directory:
     return Directory(properties, doors, panels, doorbells, residents, (trunk,))
 
 
-async def main(
-    state_dir: Path, sip_port: int, trunk_port: int, http_port: int, webrtc_port: int
+async def main(  # noqa: PLR0917 - as in the command line
+    state_dir: Path,
+    sip_port: int,
+    trunk_port: int,
+    http_port: int,
+    webrtc_port: int,
+    panels_of: int = PANELS_OF_A_PROPERTY,
 ) -> None:
     """Serve until SIGTERM."""
-    directory = estate(trunk_port)
+    directory = estate(trunk_port, panels_of)
 
     def load(*_: object, **__: object) -> Building:
         return Building(directory, ())
@@ -111,4 +118,4 @@ async def main(
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), *map(int, sys.argv[2:6])))
+    asyncio.run(main(Path(sys.argv[1]), *map(int, sys.argv[2:7])))

@@ -111,6 +111,10 @@ class Device:
             looks.append((after - before, (before + after) / 2 - there))
         self.ahead_ms = min(looks)[1]
 
+    async def is_showing(self) -> bool:
+        """Wait for the first picture."""
+        return bool(await self.page.evaluate(f"probe.isShown({1000 * LIMIT_S})"))
+
     async def seen(self) -> dict[str, Any]:
         """Give what the probe has noted of this ring."""
         seen: dict[str, Any] = await self.page.evaluate("probe.seen()")
@@ -158,16 +162,16 @@ async def measure(
     stage: Stage, devices: Sequence[Device], presses: int, *, is_verbose: bool
 ) -> list[Row]:
     """Press, look, answer on the first device, listen, and end it; again and again."""
-    rows = {
-        name: Row(name, len(devices)) for name in (RING, PRESS, DOOR, RESIDENT_HEARD, GLASS)
-    }
+    rows = {name: Row(name, len(devices)) for name in (RING, PRESS, DOOR, RESIDENT_HEARD, GLASS)}
     await one_press(stage, devices, {}, is_verbose=False)  # to warm up
     for n in range(presses):
         for device in devices:
             await device.set_clock()
         await one_press(stage, devices, rows, is_verbose=is_verbose)
         if is_verbose:
-            last = (f"{row.measure} {row.times_ms[-1]:.0f}" for row in rows.values() if row.times_ms)
+            last = (
+                f"{row.measure} {row.times_ms[-1]:.0f}" for row in rows.values() if row.times_ms
+            )
             print(n + 1, *last, sep=", ", flush=True)
     return list(rows.values())
 
@@ -181,11 +185,12 @@ async def one_press(
         await device.page.evaluate("probe.begin()")
     pressed_ms = now_ms()
     await stage.remote.post(stage.panel, "/api/press", {"button": "1"})
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LIMIT_S):
-            for device in devices:
-                while (await device.seen())["shown_at"] is None:
-                    await asyncio.sleep(0.1)
+    for device in devices:
+        if not await device.is_showing():
+            await stage.remote.post(stage.panel, "/api/cancel")
+            for row in rows.values():
+                row.missing += 1
+            return
     await asyncio.sleep(WATCH_S)
     await first.page.evaluate("probe.answer()")
     await asyncio.sleep(TALK_S)

@@ -115,6 +115,12 @@
       noted = { rang_at: null, shown_at: null, answered_at: null, heard_at: null, microphone_ms: null, clocks: [], steps: [] };
     },
     seen: () => noted,
+    /** Wait until the first picture is shown; false if none is by then. */
+    async isShown(limit_ms) {
+      const until = performance.now() + limit_ms;
+      while (!noted.shown_at && performance.now() < until) await new Promise((done) => setTimeout(done, 50));
+      return Boolean(noted.shown_at);
+    },
     async answer() {
       const note = noted;
       listen(note);

@@ -32,15 +32,15 @@ from functools import partial
 from pathlib import Path
 
 import rtpengine
-from media_load import Generator, Load, Plan
+from media_load import GOP_S, Generator, Load, Plan
 from media_paths import CLASS_NAMES, Far, Opened, Side, Way, native, router, write_plan
 from media_sound import opus_frames, speech_frames
 from priority import take_priority
 from sipp import busy_s
 
-WARM_UP_S, MEASURE_S, SEARCH_S = 1.0, 4.0, 5.0
+WARM_UP_S, MEASURE_S, SEARCH_S = 1.0, 3.0, 4.0
 TURNS = 3
-MAX_STEPS, FINEST = 9, 0.05
+MAX_STEPS, FINEST = 8, 0.05
 MOST_CALLS = 1_400
 P99_LIMIT_US, LOSS_LIMIT = 20_000, 0.005
 GENERATOR_LATE_US = 5_000
@@ -102,7 +102,7 @@ def carry(bench: Bench, way: Way, kind: Kind, calls: int, measure_s: float) -> L
 
 def speaking(way: Way, opened: list[Opened], far: Far, measure_s: float) -> Plan:
     """Let calls that are up speak."""
-    plan = Plan(WARM_UP_S, measure_s)
+    plan = Plan(WARM_UP_S + (GOP_S if way.has_video else 0.0), measure_s)
     write_plan(way, opened, far, plan)
     return plan
 

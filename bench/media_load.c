@@ -14,6 +14,7 @@
  *
  * A packet that arrives is known by its index in the payload's first four bytes (IS_STAMPED), or by its sequence
  * number, which whoever relays may shift: the shift is the least that lets no packet arrive before it was sent.
+ * (So where every packet of a stream takes more than the 20 ms to the next one, it looks quicker than it is.)
  * Arrival is the kernel's own time stamp, so a late read adds nothing; sending is stamped just before the system call.
  *
  * Prints "begin" and "end" when what counts begins and ends, then one line of JSON.
@@ -241,7 +242,6 @@ static void send_due(int64_t slot) {
     for (int n = 0; n < count; n++) {
         Stream *stream = &streams[due[n]];
         int goes_on = 1;
-        if (out_count == 0) {}
         int64_t at_ns = now_ns(CLOCK_REALTIME), until = slot * slot_ns;
         do {
             send_next(stream, at_ns);

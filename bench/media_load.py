@@ -1,12 +1,10 @@
 """Drive bench/media_load.c: compile it, write its plan, run it on the second core, read its figures."""
 
-import contextlib
 import json
 import shutil
 import socket
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -152,6 +150,8 @@ class Generator:
             process.wait(LIMIT_S)
         finally:
             end(process)
+            if process.stdout is not None:
+                process.stdout.close()
         if not found:
             message = f"the load generator ended with {process.returncode}"
             raise SystemExit(message)
@@ -191,6 +191,7 @@ def audio_script(
 PICTURE_PAYLOAD_TYPE = 96
 FRAMES_A_SECOND = 25
 GOP_FRAMES = 50
+GOP_S = GOP_FRAMES / FRAMES_A_SECOND
 KEY_FRAME_BYTES, FRAME_BYTES, PICTURE_PACKET_BYTES = 18_000, 2_000, 1_100
 
 
@@ -232,8 +233,3 @@ def wait_until_quiet(is_done: Callable[[], bool], limit_s: float = 10.0) -> None
             message = "the far side did not get ready"
             raise SystemExit(message)
         time.sleep(0.05)
-
-
-if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):
-        print(__doc__, file=sys.stderr)

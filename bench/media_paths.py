@@ -20,6 +20,7 @@ from media_app import (
     rtcp_port_of,
 )
 from media_load import (
+    GOP_S,
     Plan,
     audio_script,
     picture_script,
@@ -33,6 +34,7 @@ RTCP_REPEAT_S, CHECK_REPEAT_S = 5.0, 2.5
 TO_FAR, TO_PANEL, PICTURE = range(3)
 CLASS_NAMES = ("sound to the resident", "sound to the panel", "picture")
 VOICE = bytes(range(160))
+MOST_VOICES = 50
 START_LINE_BYTES = 1 << 26
 PANEL_SSRC, PHONE_SSRC, VIDEO_SSRC = 0x10000000, 0x20000000, 0x30000000
 
@@ -296,25 +298,18 @@ def native(folder: Path) -> Iterator[RtpEngine]:
 
 def write_plan(way: Way, calls: Sequence[Opened], far: Far, plan: Plan) -> None:
     """Let every far end speak, spread over the 20 ms."""
-    length_s = plan.length_s
     stamped = way.is_stamped
-    number, step_ts = (111, 960) if way.is_opus else (8, 160)
-    sound = plan.add_script(
-        audio_script(
-            length_s,
-            0,
-            way.frames,
-            payload_type=number,
-            step_ts=step_ts,
-            is_stamped=stamped,
-        )
-    )
-    back = plan.add_script(audio_script(length_s, 0, way.far_frames, is_stamped=stamped))
-    picture = plan.add_script(picture_script(length_s, 0)) if way.has_video else None
+    sounds = _voices(plan, way.frames, len(calls), is_opus=way.is_opus, is_stamped=stamped)
+    backs = _voices(plan, way.far_frames, len(calls), is_opus=False, is_stamped=stamped)
+    picture = plan.add_script(picture_script(plan.length_s, 0)) if way.has_video else None
     for n, call in enumerate(calls):
         at_s = PACKET_S * n / len(calls)
         panel = plan.add_stream(
-            far.panel, (HOST, call.panel[0]), sound, phase_s=at_s, ssrc=PANEL_SSRC + n
+            far.panel,
+            (HOST, call.panel[0]),
+            sounds[n % len(sounds)],
+            phase_s=at_s,
+            ssrc=PANEL_SSRC + n,
         )
         report = plan.add_script([(0, sender_report(PANEL_SSRC + n))])
         _repeat_report(plan, far.panel_rtcp, call.panel[1], report, n / len(calls))
@@ -322,7 +317,11 @@ def write_plan(way: Way, calls: Sequence[Opened], far: Far, plan: Plan) -> None:
         if call.phone is not None:
             plan.add_socket(far.phone)
             phone = plan.add_stream(
-                far.phone, (HOST, call.phone[0]), back, phase_s=back_s, ssrc=PHONE_SSRC + n
+                far.phone,
+                (HOST, call.phone[0]),
+                backs[n % len(backs)],
+                phase_s=back_s,
+                ssrc=PHONE_SSRC + n,
             )
             report = plan.add_script([(0, sender_report(PHONE_SSRC + n))])
             _repeat_report(plan, far.phone_rtcp, call.phone[1], report, n / len(calls))
@@ -334,10 +333,31 @@ def write_plan(way: Way, calls: Sequence[Opened], far: Far, plan: Plan) -> None:
                 far.panel_video,
                 (HOST, call.panel_video),
                 picture,
-                phase_s=2 * at_s,
+                phase_s=GOP_S * n / len(calls),  # or all key frames came at once
                 ssrc=VIDEO_SSRC + n,
             )
         _add_apps(way, call, plan, (n, panel, shown), back_s)
+
+
+def _voices(
+    plan: Plan, frames: tuple[bytes, ...], calls: int, *, is_opus: bool, is_stamped: bool
+) -> list[int]:
+    """Begin the same speech at many places, or all calls would come to the same word at once."""
+    number, step_ts = (111, 960) if is_opus else (8, 160)
+    count = min(calls, MOST_VOICES) if len(frames) > 1 else 1
+    voices = []
+    for n in range(count):
+        at = len(frames) * n // count
+        script = audio_script(
+            plan.length_s,
+            0,
+            frames[at:] + frames[:at],
+            payload_type=number,
+            step_ts=step_ts,
+            is_stamped=is_stamped,
+        )
+        voices.append(plan.add_script(script))
+    return voices
 
 
 def _add_apps(

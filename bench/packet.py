@@ -110,6 +110,12 @@ class Calls:
 
     async def settle(self) -> None:
         """Come to the state of a call that has lasted for some seconds."""
+        for end in self.ends:  # who only listens is believed by what it says, too
+            say_sound(end, SETTLED_AFTER)
+        for _ in range(WAKE_UPS):
+            await asyncio.sleep(0)
+        for end in self.ends:
+            end.drain()
         later = asyncio.get_running_loop().time() + 2
         for end in self.ends:
             end.leg.settle(later)

@@ -17,7 +17,7 @@ from intercom.demo.processes import free_ports
 HOST = "127.0.0.1"
 RTP_PORTS = (24_000, 32_700)
 START_S, WAIT_S = 5.0, 5.0
-HOW_TO_INSTALL = "rtpengine is missing: apt-get install --no-install-recommends rtpengine-daemon"
+HOW_TO_INSTALL = "rtpengine is missing: deploy/setup.sh bench (Debian package rtpengine-daemon)"
 
 
 def is_there() -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from big_house import BUTTON, HOST, panel_names
+from big_house import BUTTON, HOST, PANELS_OF_A_PROPERTY, panel_names
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 START_S = 0.5
@@ -35,6 +35,8 @@ class Count:
     set_up_ms: float
     """Mean from the INVITE with credentials to its 200."""
     calls_a_second: float
+    failures: dict[str, int]
+    """Those that failed, by sipp's words."""
 
 
 def on_core(core: int, *command: str) -> list[str]:
@@ -44,10 +46,10 @@ def on_core(core: int, *command: str) -> list[str]:
     return ["taskset", "-c", str(core), *command]
 
 
-def write_users(folder: Path, skip: int = 0) -> Path:
+def write_users(folder: Path, skip: int = 0, panels_of: int = PANELS_OF_A_PROPERTY) -> Path:
     """Write the callers, every panel with its password; the first `skip` come last."""
-    file = folder / f"panels-{skip}.csv"
-    names = panel_names()
+    file = folder / f"panels-{panels_of}-{skip}.csv"
+    names = panel_names(panels_of)
     lines = [
         f"{name};[authentication username={name} password=bench-{name}]"
         for name in names[skip:] + names[:skip]
@@ -115,6 +117,12 @@ class Caller:
             retransmissions=int(last["Retransmissions(C)"]),
             set_up_ms=_ms(last.get("ResponseTime1(C)") or "00:00:00:000000"),
             calls_a_second=float(last["CallRate(C)"]),
+            failures={
+                name.removesuffix("(C)"): int(value)
+                for name, value in last.items()
+                if name.startswith("Failed") and name != "FailedCall(C)"
+                if name.endswith("(C)") and value != "0"
+            },
         )
 
 
@@ -158,12 +166,12 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def cpu_s(pids: list[int]) -> float:
-    """Read the processor time that processes have used."""
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS_A_SECOND
+    """Read the processor time that processes have used, all threads of them, to the nanosecond.
+
+    The ticks of /proc/PID/stat say too much of whoever is woken by timers, which fire at the ticks.
+    """
+    threads = (each for pid in pids for each in Path(f"/proc/{pid}/task").iterdir())
+    return sum(int((each / "schedstat").read_text().split()[0]) for each in threads) / 1e9
 
 
 def busy_s() -> float:
@@ -179,6 +187,12 @@ def busy_s() -> float:
 def resident_bytes(pid: int) -> int:
     """Read the memory that a process holds."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+def lost_datagrams(port: int) -> int:
+    """Count what a UDP socket had no room for: the last column of /proc/net/udp."""
+    rows = (line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:])
+    return sum(int(row[-1]) for row in rows if int(row[1].rpartition(":")[2], 16) == port)
 
 
 def family_of(pid: int) -> list[int]:

@@ -75,11 +75,12 @@ class Caller:
 
     def __init__(self, folder: Path, name: str, scenario: str, *words: str) -> None:
         self._statistics = folder / f"{name}.csv"
-        self._log = folder / f"{name}.out"
+        self._log, self._errors = folder / f"{name}.out", folder / f"{name}.err"
         command = [
             *("sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", HOST, "-mi", HOST),
             *("-nostdin", "-aa", "-buff_size", str(4 << 20)),
             *("-trace_stat", "-stf", str(self._statistics), "-fd", "1"),
+            *("-trace_err", "-error_file", str(self._errors)),
             *words,
         ]
         with self._log.open("wb") as out:
@@ -91,11 +92,13 @@ class Caller:
         """Begin no further call, and end when the last one has."""
         self.process.send_signal(signal.SIGUSR1)
 
-    def counts(self) -> tuple[int, int]:
-        """Give the calls that went well, and those that did not."""
+    def counts(self) -> tuple[int, int, int]:
+        """Give the calls that went well, those that did not, and of these how many were refused by 503."""
         with self._statistics.open(newline="") as file:
             last = list(csv.DictReader(file, delimiter=";"))[-1]
-        return int(last["SuccessfulCall(C)"]), int(last["FailedCall(C)"])
+        text = self._errors.read_text(errors="replace") if self._errors.exists() else ""
+        refused = len(re.findall(r"SIP/2\.0 503", text))
+        return int(last["SuccessfulCall(C)"]), int(last["FailedCall(C)"]), refused
 
 
 def panels(folder: Path, name: str, numbers: range, sip_port: int, calls: int) -> Caller:
@@ -219,14 +222,14 @@ def _memory_rows(samples: list[Sample], minutes: float) -> list[Row]:
 def _call_rows(
     samples: list[Sample],
     late: tuple[float, float],
-    counts: list[tuple[int, int]],
+    counts: list[tuple[int, int, int]],
     heard: dict[str, int],
 ) -> list[Row]:
     share, bound = late
     calls = statistics.mean(each.calls for each in samples)
-    good, bad = (sum(column) for column in zip(*counts, strict=True))
+    good, bad, refused = (sum(column) for column in zip(*counts, strict=True))
     silent = heard["answered"] - heard["heard"]
-    note = f"of {good + bad}; {counts[1][0]} were to apps"
+    note = f"of {good + bad}, {refused} by 503 as the loop lagged; {counts[1][0]} were to apps"
     return [
         Row("calls up, mean", calls, "calls", "", f">= {AIM_CALLS:g}", is_met=calls >= AIM_CALLS),
         Row("calls that failed", bad, "calls", note, "= 0", is_met=not bad and good > 0),

@@ -3,6 +3,7 @@
 #
 #   deploy/setup.sh demo   what `make demo` needs: Python 3.11 and a virtual environment
 #   deploy/setup.sh test   the tests too: Debian packages (strangers, browser), linters
+#   deploy/setup.sh bench  what `make bench` compares with, too: a C compiler, rtpengine
 #
 # Tried on Debian 12 with nothing but git, make and python3.  Debian packages are installed as root or
 # by sudo without a password; where neither is possible, the words say what to ask for.
@@ -24,6 +25,7 @@ TEST_PACKAGES=(
   sipp:sip-tester baresip:baresip-core /usr/lib/baresip/modules/avcodec.so:baresip-ffmpeg
   chromium:chromium "/usr/lib/*/libatomic.so.1:libatomic1"
 )
+BENCH_PACKAGES=(gcc:gcc /usr/include/stdio.h:libc6-dev rtpengine:rtpengine-daemon)
 
 say() { printf '== %s\n' "$*"; }
 stop() {
@@ -175,7 +177,11 @@ show_log_and_stop() {
   stop "$@"
 }
 
-[[ $PROFILE == demo || $PROFILE == test ]] || stop "there is no profile $PROFILE: give demo or test"
+case $PROFILE in
+demo | test) ;;
+bench) TEST_PACKAGES+=("${BENCH_PACKAGES[@]}") ;;
+*) stop "there is no profile $PROFILE: give demo, test or bench" ;;
+esac
 UPDATED=0
 HAS_ROOT=0
 ROOT=
@@ -193,5 +199,8 @@ if [[ $PROFILE == demo ]]; then
 else
   ensure_test_packages
   ensure_venv sim,dev
+fi
+if [[ $PROFILE == bench && -d /run/systemd/system ]] && systemctl --quiet is-active rtpengine-daemon; then
+  say "Debian started rtpengine as a service; the benches run their own: systemctl disable --now rtpengine-daemon"
 fi
 if ((SECONDS)); then say "set up for make $PROFILE in $SECONDS s"; fi

@@ -23,7 +23,7 @@ from pyVoIP import RTP, SIP  # only after VoIP: pyVoIP's modules import each oth
 from typing_extensions import override
 
 from firmware_sim.process import now_ms
-from firmware_sim.voice import FRAME_MS, KEYS, Playout, Voice, endless, tone
+from firmware_sim.voice import FRAME_MS, KEYS, Playout, Voice, endless, hum
 from intercom.errors import MediaError
 from intercom.media import g711, rtp
 from intercom.sip.offer_answer import Codec
@@ -231,7 +231,7 @@ class LineRtp(RTP.RTPClient):
             timestamp=secrets.randbits(32),
         )
         due_at = time.monotonic()
-        for talk in endless(tone((self._call.line.tone_hz,), 1000)):
+        for talk in endless(hum(self._call.line.tone_hz, 1000)):
             self._take_presses(voice)
             try:
                 for packet in voice.next_packets(talk):

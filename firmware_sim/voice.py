@@ -28,6 +28,8 @@ MAX_JITTER_MS = 500
 AMPLITUDE = 8000
 """Of 32767: about -9 dBm0."""
 
+_SWELLS_HZ = 5
+
 KEYS = "0123456789*#ABCD"
 """RFC 4733 §3.2: a key's place is its event code."""
 _ROWS_HZ = (697, 770, 852, 941)
@@ -40,6 +42,16 @@ def tone(frequencies_hz: Iterable[int], length_ms: int, amplitude: int = AMPLITU
     steps = [2 * math.pi * hz / SAMPLE_HZ for hz in frequencies_hz]
     samples = [
         round(amplitude * sum(math.sin(step * n) for step in steps))
+        for n in range(length_ms * SAMPLE_HZ // 1000)
+    ]
+    return struct.pack(f"<{len(samples)}h", *samples)
+
+
+def hum(hz: int, length_ms: int) -> bytes:
+    """Make one pitch that swells five times a second, as no machine's beep does: a person's voice."""
+    beat, step = 2 * math.pi * _SWELLS_HZ / SAMPLE_HZ, 2 * math.pi * hz / SAMPLE_HZ
+    samples = [
+        round(AMPLITUDE * (0.65 - 0.35 * math.cos(beat * n)) * math.sin(step * n))
         for n in range(length_ms * SAMPLE_HZ // 1000)
     ]
     return struct.pack(f"<{len(samples)}h", *samples)

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Protocol
 
 from intercom.media.bridge import Bridge
-from intercom.media.conversion import codecs_beside
+from intercom.media.conversion import codecs_beside, is_shared
 from intercom.media.leg import Media, MediaLeg
 from intercom.routing.commands import DoorState, EndReason, PanelState
 from intercom.routing.directory import Door, Doorbell, Panel, PictureSource, Property, Relay
@@ -36,6 +36,10 @@ class CallFacts:
     def codecs_to_offer(self) -> tuple[Codec, ...]:
         """List what another leg is offered now; without what would need one transcoding too many."""
         return codecs_beside(self.codec, may_transcode=self.bridge.transcodings.has_room)
+
+    def can_be_joined_by(self, codec: Codec) -> bool:
+        """Tell whether a leg that answered with this codec can be heard, and hear."""
+        return is_shared(codec, self.codec) or self.bridge.transcodings.has_room
 
     def snapshots(self) -> PictureSource | None:
         """Tell where pictures are got that the panel does not give by SIP."""

@@ -5,8 +5,8 @@ from dataclasses import replace
 from intercom.adapters.sip.farewell import FAREWELLS
 from intercom.app.chores import prepare_sounds
 from intercom.media import prompts
+from intercom.media.clips import encoded_clip
 from intercom.media.prompts import Words
-from intercom.media.sequencer import encoded_clip
 from intercom.sip.codec import G711
 from tests.fakes import HOUSE, MAIN, make_house
 

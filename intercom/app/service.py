@@ -212,6 +212,11 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
 
 def _load(settings: Settings, file: Path) -> Building:
     """Load a building and make its sounds; for a running service that is done in a thread."""
-    building = load_building(file, caller_id=settings.caller_id, dial_policy=settings.dial_policy)
+    building = load_building(
+        file,
+        caller_id=settings.caller_id,
+        dial_policy=settings.dial_policy,
+        has_sip_tls=settings.has_sip_tls,
+    )
     prepare_sounds(building.directory)
     return with_hep_allowed(settings, building)

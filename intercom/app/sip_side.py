@@ -11,7 +11,7 @@ from intercom.adapters.sip.panel_legs import SipPanelLegs
 from intercom.adapters.sip.phone_legs import SipPhoneLegs
 from intercom.adapters.sip.registered import RegisteredPhones
 from intercom.adapters.sip.resolve import Resolver
-from intercom.adapters.sip.stream import StreamLimits
+from intercom.adapters.sip.stream_limits import StreamLimits
 from intercom.adapters.sip.tls import Tls, TlsFiles
 from intercom.adapters.sip.transport import SipTransport, StreamSettings
 from intercom.adapters.sip.trunks import Trunks
@@ -33,6 +33,8 @@ SPARE_PORT_PAIRS = 9
 """Three calls with picture and phone that begin at once wait for no socket."""
 
 
+USUAL_BURST_S = 0.2
+"""So long there may always be more to read without its being overload: a busy core has such bursts."""
 TOKENS_AHEAD = 4_096
 """Characters; a call takes 300 of them in twenty tokens, and each draw asks the system."""
 
@@ -84,9 +86,6 @@ class SipSide:
             ),
             token=token,
         )
-        self.lag = LagMeter(endpoint.note_lag)
-        self.lag.start()
-        stack.callback(self.lag.stop)
         self.tls = Tls(
             TlsFiles(
                 settings.sip_tls_certificate,
@@ -109,6 +108,9 @@ class SipSide:
                 ),
             ),
         )
+        self.lag = LagMeter(self._note_lag)
+        self.lag.start()
+        stack.callback(self.lag.stop)
         place, *other_places = (_media_place(settings, face, stack) for face in faces)
         other_media = other_places[0] if other_places else None
         self.panel_legs = SipPanelLegs(
@@ -156,6 +158,14 @@ class SipSide:
         self.panel_legs.end_farewells()
         self.inbound.stop()
         self.trunks.withdraw()
+
+    def _note_lag(self, lag_s: float, now: float) -> None:
+        """Tell the endpoint how late messages are handled: the loop may be in time, and its reader not.
+
+        Whoever waits for half a second says everything again, so that there is ever more to read.
+        """
+        behind_s = self.transport.behind_s(now) - USUAL_BURST_S
+        self.transport.endpoint.note_lag(max(lag_s, behind_s), now)
 
     def _invite_received(self, event: InviteReceived) -> None:
         if event.is_callback:

@@ -59,6 +59,17 @@ def check_trunks(
         _check_networks(trunk, path, faults)
 
 
+def doubt_tls(trunks: Mapping[int, TrunkTable], faults: Faults) -> None:
+    """Note which trunks use TLS, for a service that does not listen for it."""
+    for position, trunk in trunks.items():
+        if trunk.transport == "tls":
+            doubt = (
+                "the carrier cannot connect to us by TLS, so neither call back nor end a call once our"
+                " connection is lost: set INTERCOM_SIP_TLS_CERTIFICATE and INTERCOM_SIP_TLS_KEY"
+            )
+            faults.warn(("trunk", position, "transport"), doubt)
+
+
 def check_reach(
     trunks: Mapping[int, TrunkTable],
     residents: Mapping[int, ResidentTable],

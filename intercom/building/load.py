@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from intercom.building.assemble import assemble
 from intercom.building.check import Tables, check
-from intercom.building.check_trunks import home_region
+from intercom.building.check_trunks import doubt_tls, home_region
 from intercom.building.faults import Faults, did_you_mean, name_of
 from intercom.building.lines import LineIndex, Path
 from intercom.building.recordings import read_recordings
@@ -55,12 +55,13 @@ def load_building(
     *,
     caller_id: str | None = None,
     dial_policy: DialPolicy | None = None,
+    has_sip_tls: bool = True,
     environment: Mapping[str, str] = os.environ,
 ) -> Building:
     """Read and check a building file; raise ConfigError that names all its faults at once.
 
     With `caller_id`, some trunk must be allowed to present it. `dial_policy` says which numbers may be
-    called; without it only those are refused that never may.
+    called; without it only those are refused that never may. `has_sip_tls`: we listen for TLS.
     """
     text = _read(file)
     try:
@@ -72,6 +73,8 @@ def load_building(
     tables = _parse(raw, faults)
     secrets = read_secrets(tables, faults, file, environment)
     check(tables, secrets, faults, caller_id, dial_policy or DialPolicy())
+    if not has_sip_tls:
+        doubt_tls(tables.trunks, faults)
     faults.raise_if_any()
     recordings = read_recordings(tables, faults, file)
     region = home_region(tables.trunks.values(), caller_id)

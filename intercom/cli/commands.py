@@ -210,7 +210,10 @@ def check_building(file: Path, settings_file: Path | None) -> None:
         building = load_building(file)
     else:
         building = load_building(
-            file, caller_id=settings.caller_id, dial_policy=settings.dial_policy
+            file,
+            caller_id=settings.caller_id,
+            dial_policy=settings.dial_policy,
+            has_sip_tls=settings.has_sip_tls,
         )
     for warning in building.warnings:
         click.echo(f"{click.style('doubtful', fg='yellow')}: {warning}", err=True)

@@ -53,7 +53,8 @@ class Recording:
     ) -> float | None:
         """Find when `hz` was first heard for `least_ms` together; None: it was not."""
         run = 0
-        moment = from_ms
+        moment = max(from_ms, self.started_ms)
+        until_ms = min(until_ms, self.started_ms + len(self.pcm) / _BYTES_PER_MS)
         while moment + FRAME_MS <= until_ms:
             frame = self.between(moment, moment + FRAME_MS)
             run = run + 1 if tone_share(frame, hz) >= 1 else 0

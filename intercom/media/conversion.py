@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 TRANSCODINGS = 24
 """Directions at once: each takes 4 to 9 ms a second, so that all of them leave most of a core free."""
+NO_ROOM = "all transcodings are in use: give panels G.711 first, or raise INTERCOM_TRANSCODINGS"
 _A_TALK = 2
 _STEP_BYTES = 10 * TICKS_A_MS
 
@@ -42,7 +43,7 @@ class Transcodings:
         """Begin one, if there is room."""
         if self.in_use >= self.limit:
             self.refused += 1
-            log.error("media.transcoding_refused", remedy=f"all {self.limit} are in use: {_REMEDY}")
+            log.error("media.transcoding_refused", remedy=NO_ROOM)
             return False
         self.in_use += 1
         return True
@@ -50,9 +51,6 @@ class Transcodings:
     def give_back(self) -> None:
         """End one."""
         self.in_use -= 1
-
-
-_REMEDY = "give the panels G.711 first, or raise INTERCOM_TRANSCODINGS"
 
 
 def codecs_beside(panel: Codec, *, may_transcode: bool) -> tuple[Codec, ...]:

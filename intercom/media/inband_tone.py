@@ -29,6 +29,8 @@ _GAP_OFF = 3.2
 """16 ms of surely no tone end a key: Q.24 bridges 10 ms and separates by 40 ms."""
 _MOST_OFF = 3.2
 """All gaps of one press together: what is chopped up is no key, though each piece be one."""
+_HOLE = 0.8
+"""Of one hop, which is a gap: one is bridged, not two."""
 _GAP_BLANK = 6.0
 """Silence to the last bit: one lost packet without concealment, but not two."""
 _GAP_LOST = 9.0
@@ -186,14 +188,15 @@ class _Walk:
 
 
 def _walk(strength: list[float], is_blank: list[bool], is_lost: list[bool]) -> _Walk:
-    walk, gap, edge, off = _Walk(), Gap(), 0.0, 0.0
+    walk, gap, edge, off, holes = _Walk(), Gap(), 0.0, 0.0, 0
     for k in range(len(strength) - 1, -1, -1):
         is_known = not (is_blank[k] or is_lost[k])
         if is_known and strength[k] > LOUDER:
             break
         if is_known and strength[k] >= ON:
             off += gap.off
-            if off > _MOST_OFF:
+            holes += gap.off >= _HOLE
+            if off > _MOST_OFF or holes > 1:
                 break
             walk.gaps += walk.passed
             walk.length += 1 + edge

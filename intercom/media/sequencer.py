@@ -48,7 +48,7 @@ class Track:
     def let_go(self) -> None:
         """Play nothing more to anybody; its receiver can go at once, and need not wait for the collector."""
         self.send, self._send_key = _send_nothing, None
-        self._clip = self._loop = b""
+        self._clip = self._loop = ()
         self._keys = []
 
     def play(self, now: float) -> bool:

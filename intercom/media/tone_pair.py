@@ -40,10 +40,11 @@ _LEAST_SHARE = 0.05
 _DIAL_SHARE = 0.1
 _ALONE: tuple[tuple[float, ...], ...] = ((),)
 _UNDER: tuple[tuple[float, ...], ...] = ((), (425.0,), (350.0, 440.0))
-_RESIDUAL = 0.26
-_BURST_RESIDUAL = 0.33
-_BURST = 0.01
-_SURE = 0.2
+_RESIDUAL = 0.28
+_CLEAN = 0.12
+_APART = 0.6
+"""A key's tones begin and end together; a voice's come and go each by itself."""
+_SURE = 0.15
 """Then the next packet may hold what is left of it."""
 _ROUNDS = 2
 _BESIDE = 0.065
@@ -51,7 +52,7 @@ _BESIDE = 0.065
 _HOLDS_SHARE = 0.35
 _HOLDS_HZ = 25.0
 _PERSISTS = 3
-_CHOPPED = 0.38
+_CHOPPED = 0.36
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +175,8 @@ class PairFinder:
         return best
 
     def _judge(self, window: Floats, hz: tuple[float, float], *, is_dial: bool) -> Pair | None:
-        residual, exact = self._fit(window, hz, is_dial=is_dial)
-        limit = _BURST_RESIDUAL if _is_burst(window) else _RESIDUAL
+        residual, apart, exact = self._fit(window, hz, is_dial=is_dial)
+        limit = _RESIDUAL if apart <= _APART else _CLEAN
         if residual > limit and not self._persists(hz, residual):
             return None
         keys = _keys(*exact)
@@ -199,17 +200,10 @@ class PairFinder:
 
     def _fit(
         self, window: Floats, hz: tuple[float, float], *, is_dial: bool
-    ) -> tuple[float, tuple[float, float]]:
+    ) -> tuple[float, float, tuple[float, float]]:
         samples = window.astype(np.float64)
         fits = [_fit(samples, hz, under, self._tables) for under in (_UNDER if is_dial else _ALONE)]
         return min(fits)
-
-
-def _is_burst(window: Floats) -> bool:
-    """Tell whether a part of the window is silent: a sloping amplitude does not explain all of a burst."""
-    quarters = window.reshape(4, -1)
-    powers = np.einsum("ij,ij->i", quarters, quarters)
-    return float(powers.min()) < _BURST * float(powers.sum())
 
 
 def _are_near(one: tuple[float, float], other: tuple[float, float]) -> bool:
@@ -218,14 +212,17 @@ def _are_near(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 def _fit(
     samples: Doubles, hz: tuple[float, float], under: tuple[float, ...], tables: _Tables
-) -> tuple[float, tuple[float, float]]:
-    """Fit two sinusoids whose amplitudes may slope; give what they leave, and their frequencies."""
+) -> tuple[float, float, tuple[float, float]]:
+    """Fit two sinusoids whose amplitudes may slope.
+
+    Give the share that they leave, how differently they slope, and their frequencies.
+    """
     guess = np.array(hz)
     times, slope = tables.times, tables.slope
     span_s = float(times[-1] - times[0])
     nuisance = sinusoids(times, under)
     remains = samples
-    strength = 0.0
+    strength = apart = 0.0
     for _ in range(_ROUNDS):
         tones = sinusoids(times, guess)
         basis = np.hstack((tones, tones * slope, nuisance))
@@ -233,10 +230,15 @@ def _fit(
         remains = samples - basis @ parts
         both = parts[:8:2] - 1j * parts[1:8:2]
         strength = float(parts[:4] @ parts[:4]) / 2
-        turns = (both[2:] / np.where(both[:2] == 0, 1e-9, both[:2])).imag
-        guess = guess + np.clip(turns, -1.5, 1.5) / (2 * np.pi * span_s)
+        slopes = both[2:] / np.where(both[:2] == 0, 1e-9, both[:2])
+        weak, strong = sorted(np.abs(both[:2]).tolist())
+        # A weak tone's slope is known the less.
+        apart = abs(float(slopes[0].real - slopes[1].real)) * min(
+            1.0, 2.5 * weak / max(strong, 1e-9)
+        )
+        guess = guess + np.clip(slopes.imag, -1.5, 1.5) / (2 * np.pi * span_s)
     noise = float(remains @ remains) / len(samples)
-    return noise / max(strength + noise, 1.0), (float(guess[0]), float(guess[1]))
+    return noise / max(strength + noise, 1.0), apart, (float(guess[0]), float(guess[1]))
 
 
 def _keys(low_hz: float, high_hz: float) -> str:

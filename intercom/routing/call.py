@@ -350,13 +350,6 @@ class Call(CallBase):
             case _:
                 return self._reason_of_nobody()
 
-    def _reason_of_nobody(self) -> EndReason:
-        """Say why nobody is there: a limit before all else, for the visitor can wait it out."""
-        if self._is_limited:
-            return EndReason.TOO_MANY_CALLS
-        is_reached = self._is_anybody_reached or self.legs.live()
-        return EndReason.NOBODY_ANSWERED if is_reached else EndReason.NOBODY_REACHABLE
-
     # The plan.
 
     def _settle(self, now: float) -> None:

@@ -179,6 +179,13 @@ class CallBase:
         self._enter(CallState.CLOSED)
         self._do(EndPanel(reason), ShowPanel(PanelState.ENDED, reason), *last, CloseCall(reason))
 
+    def _reason_of_nobody(self) -> EndReason:
+        """Say why nobody is there: a limit before all else, for the visitor can wait it out."""
+        if self._is_limited:
+            return EndReason.TOO_MANY_CALLS
+        is_reached = self._is_anybody_reached or self.legs.live()
+        return EndReason.NOBODY_ANSWERED if is_reached else EndReason.NOBODY_REACHABLE
+
     def _enter(self, state: CallState) -> None:
         self.state = state
         self.timers.keep(TIMERS_OF[state])

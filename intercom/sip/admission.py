@@ -18,7 +18,7 @@ class AdmissionLimits:
     """A loop that lags so much `busy_for_s` long takes no new calls."""
     calm_lag_s: float = 0.03
     busy_for_s: float = 0.5
-    calm_for_s: float = 2.0
+    calm_for_s: float = 0.5
     max_setups: int = 500
     """Calls of others that ring here at the same time."""
     max_setups_of_host: int = 100

@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 
 from intercom.errors import LocalProtocolError, RemoteProtocolError
 from intercom.sip.address import Address, Datagram, Transport
-from intercom.sip.core import ALLOW, Core, EndpointConfig
+from intercom.sip.core import Core, EndpointConfig
 from intercom.sip.digest import Credentials, DigestClient
-from intercom.sip.draft import RequestDraft
 from intercom.sip.events import DialogId, ProbeId, RegistrationId, SipEvent
-from intercom.sip.headers import quoted
 from intercom.sip.inspection import (
     TOO_LARGE,
     beginning_of,
@@ -19,6 +17,7 @@ from intercom.sip.inspection import (
     check_response,
     inspect,
 )
+from intercom.sip.invitation import write_invitation
 from intercom.sip.keep_alive import take_keep_alive
 from intercom.sip.message import Request, Response, check_fields, parse
 from intercom.sip.probe import send_options
@@ -186,36 +185,22 @@ class Endpoint:
         a registered phone came from, and is right whatever its Contact says.
         """
         core = self._core
-        own = (
-            ("Contact", core.contact(_user_of(from_uri), destination, target)),
-            ("Allow", ALLOW),
-            core.user_agent,
-        )
-        fields = (*own, *headers, ("Content-Type", content_type))
-        local_tag = core.token(16)
-        display = f"{quoted(from_display)} " if from_display else ""
-        draft = RequestDraft(
-            method="INVITE",
-            uri=target,
-            sent_by=core.sent_by(destination),
-            branch=core.branch(),
-            from_=f"{display}<{from_uri}>;tag={local_tag}",
-            to=f"<{to_uri or target}>",
-            sip_call_id=core.token(32),
-            cseq=1,
-            fields=fields if body else fields[:-1],
+        draft, local_tag, contact = write_invitation(
+            core,
+            target=target,
+            destination=destination,
+            from_uri=from_uri,
+            from_display=from_display,
+            to_uri=to_uri,
             body=body,
+            content_type=content_type,
+            headers=headers,
         )
-        check_fields(
-            [fields[0], *headers, fields[-1], ("From", draft.from_), ("To", draft.to), ("To", target)]
-        )
-        if not target.isprintable() or " " in target:
-            raise LocalProtocolError("bad target")
         digest = DigestClient(credentials, core.token) if credentials else None
         usage = ClientUsage(
             core, draft, destination, local_tag, digest, is_reliable=is_reliable, is_flow=is_flow
         )
-        usage.contact = fields[0][1]
+        usage.contact = contact
         usage.start(now, silence_s)
         return usage.id
 
@@ -409,7 +394,3 @@ class Endpoint:
             self._core.reply(request, source, 482)
             return
         self._server.receive_request(request, source, now)
-
-
-def _user_of(uri: str) -> str:
-    return uri.partition(":")[2].rpartition("@")[0]

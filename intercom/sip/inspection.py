@@ -165,10 +165,7 @@ def _check_vias(lines: list[str]) -> None:
 
 
 def _are_tokens(*tags: str) -> bool:
-    for tag in tags:  # all() of a generator takes three times as long
-        if tag and not is_token(tag):
-            return False
-    return True
+    return not [tag for tag in tags if tag and not is_token(tag)]
 
 
 def _check_length(request: Request, *, is_stream: bool) -> None:

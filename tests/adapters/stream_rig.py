@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from firmware_sim.sip_socket import token
-from intercom.adapters.sip.stream import StreamLimits
+from intercom.adapters.sip.stream_limits import StreamLimits
 from intercom.adapters.sip.tls import Tls, TlsFiles
 from intercom.adapters.sip.transport import SipTransport, StreamSettings
 from intercom.sip.address import Address, Transport

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from intercom.adapters.sip.stream import StreamLimits
+from intercom.adapters.sip.stream_limits import StreamLimits
 from intercom.adapters.sip.tls import TlsFiles
 from intercom.app.sip_trace import SipTrace
 from intercom.ports import RelayOutcome

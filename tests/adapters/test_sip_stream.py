@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from intercom.adapters.sip import connection as connection_module
-from intercom.adapters.sip.stream import StreamLimits
+from intercom.adapters.sip.stream_limits import StreamLimits
 from intercom.adapters.sip.tls import Tls, TlsFiles
 from intercom.adapters.sip.transport import SipTransport, StreamSettings
 from intercom.errors import ConfigError

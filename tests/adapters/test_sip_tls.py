@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from intercom.adapters.sip.stream import StreamLimits
+from intercom.adapters.sip.stream_limits import StreamLimits
 from intercom.adapters.sip.tls import Tls, TlsFiles, TlsSession
 from intercom.errors import ConfigError
 from intercom.sip.address import Address, Transport
@@ -142,10 +142,12 @@ async def test_a_carrier_that_asks_for_it_is_shown_our_certificate(authority, fi
 async def test_a_carrier_with_another_name_is_refused(authority, files, name):
     context = authority.server_context(authority.issue("carrier", "sip.carrier.example", file="c"))
     async with listening_router(files=files) as router, server_of(context=context) as carrier:
-        _, events = invite(router, Address(HOST, carrier.port, Transport.TLS, name))
+        there = Address(HOST, carrier.port, Transport.TLS, name)
+        _, events = invite(router, there)
         await until(lambda: events)
 
         assert [event.status for event in events] == [503]
+        assert router.is_mistrusted(there)
         assert carrier.clients == []
 
 

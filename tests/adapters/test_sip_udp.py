@@ -7,7 +7,7 @@ import pytest
 
 from intercom.adapters.sip import udp as udp_module
 from intercom.adapters.sip.listening import bind
-from intercom.adapters.sip.udp import UdpSocket
+from intercom.adapters.sip.udp import DATAGRAMS_A_WAKE_UP, UdpSocket
 from intercom.errors import ConfigError, NotThereYetError
 from intercom.sip.address import Address
 from tests.adapters.sip_rig import HOST, until
@@ -113,3 +113,26 @@ def test_a_port_in_use_names_its_setting():
 
         with pytest.raises(NotThereYetError, match=rf"{port} \(TCP\).*End the program.*_TLS_PORT"):
             bind(HOST, port, socket.SOCK_STREAM, "INTERCOM_SIP_TLS_PORT")
+
+
+async def test_what_waits_for_more_than_one_wake_up_is_told_until_all_was_read(monkeypatch):
+    monkeypatch.setattr(udp_module, "MUCH_WAITING_BYTES", 1)
+    heard = []
+    sock = UdpSocket("127.0.0.1", 0, lambda data, _source: heard.append(data))
+    loop = asyncio.get_running_loop()
+    loop.remove_reader(sock._socket)
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for _ in range(2 * DATAGRAMS_A_WAKE_UP):
+        peer.sendto(b"x", ("127.0.0.1", sock.port))
+
+    sock.read()
+    now = loop.time()
+    while_behind = sock.behind_s(now + 1.0)
+    while len(heard) < 2 * DATAGRAMS_A_WAKE_UP:
+        sock.read()
+    sock.read()
+
+    assert while_behind >= 1.0
+    assert sock.behind_s(now + 1.0) == 0.0
+    sock.close()
+    peer.close()

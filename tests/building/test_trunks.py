@@ -101,3 +101,14 @@ def test_what_is_probably_not_meant_is_a_doubt(tmp_path, lines, said):
     building = load_building(file, caller_id="+4723506953", environment={})
 
     assert any(said in each for each in building.warnings)
+
+
+@pytest.mark.parametrize(("has_sip_tls", "count"), [(False, 1), (True, 0)])
+def test_a_tls_trunk_of_a_service_without_a_tls_listener_is_a_doubt(tmp_path, has_sip_tls, count):
+    file = tmp_path / "building.toml"
+    file.write_text(text_with('transport = "tls"'))
+    file.chmod(0o600)
+
+    building = load_building(file, caller_id="+4723506953", environment={}, has_sip_tls=has_sip_tls)
+
+    assert sum("cannot connect to us by TLS" in each for each in building.warnings) == count

@@ -1,7 +1,8 @@
 """What a simulated phone says and when what it hears belongs."""
 
-from firmware_sim.voice import Playout, Voice
-from intercom.media import rtp
+from firmware_sim.voice import Playout, Voice, frames, hum
+from intercom.media import rtp, tones
+from intercom.media.beep import BeepDetector
 from intercom.sip.offer_answer import Codec
 
 TALK = bytes(320)
@@ -54,3 +55,10 @@ def test_a_new_source_or_a_leap_starts_anew() -> None:
 
     assert playout.at_ms(2, 99, 1300) == 1300
     assert playout.at_ms(2, 99 + 80_000, 1320) == 1320
+
+
+def test_a_hum_is_one_pitch_and_no_machine_takes_it_for_a_beep() -> None:
+    sound = hum(1000, 1000)
+    assert tones.tone_share(sound, 1000) == 1.0
+    beep = BeepDetector()
+    assert not any(beep.feed(piece) for piece in frames(sound * 3))

@@ -5,8 +5,8 @@ from contextlib import suppress
 from intercom.errors import RemoteProtocolError
 from intercom.media import webrtc_sdp
 from intercom.sip import sdp
+from intercom.sip.codec import G711, Codec
 from intercom.sip.offer_answer import (
-    Codec,
     LocalMedia,
     accept_offer,
     make_answer,
@@ -17,6 +17,13 @@ from tests.sip.wire import OFFER
 
 LOCAL = LocalMedia("192.0.2.1", 6000, 6001, 6002, 6003)
 OUR_OFFER = make_offer(LOCAL)
+WIDE = LocalMedia("192.0.2.1", 6000, 6001, codecs=(Codec.OPUS, Codec.G722, *G711))
+WIDE_OFFER = make_offer(WIDE)
+WIDE_PANEL = OFFER.partition(b"m=audio")[0] + (
+    b"m=audio 23518 RTP/AVP 96 9 8 101 99\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:9 G722/8000\r\n"
+    b"a=fmtp:96 stereo=1;sprop-stereo=1;useinbandfec=1\r\na=rtpmap:101 telephone-event/48000\r\n"
+    b"a=rtpmap:99 telephone-event/8000\r\na=ptime:30\r\na=maxptime:40\r\n"
+)
 PANEL = OFFER + (
     b"a=rtpmap:8 PCMA/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=rtcp:4001 IN IP4 192.0.2.9\r\n"
     b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n"
@@ -38,7 +45,8 @@ class SdpTarget:
 
     def seeds(self) -> list[bytes]:
         """List bodies of every kind."""
-        return [OFFER, PANEL, OUR_OFFER, APP, make_answer(OFFER, LOCAL)[0]]
+        wide = [WIDE_PANEL, WIDE_OFFER, make_answer(WIDE_PANEL, WIDE)[0]]
+        return [OFFER, PANEL, OUR_OFFER, APP, make_answer(OFFER, LOCAL)[0], *wide]
 
     def feed(self, data: bytes) -> None:
         """Read it as each of the things it may be."""
@@ -53,3 +61,19 @@ class SdpTarget:
             read_answer(OUR_OFFER, data)
         with suppress(RemoteProtocolError):
             webrtc_sdp.read_answer(data.decode("utf-8", "replace"), has_video=True)
+        self._feed_wide(data)
+
+    def _feed_wide(self, data: bytes) -> None:
+        """Read it as what G.722 and Opus may be in as well."""
+        with suppress(RemoteProtocolError):
+            body, negotiated = make_answer(data, WIDE)
+            sdp.parse(body)
+            assert read_answer(data, body).audio.codec is negotiated.audio.codec
+        with suppress(RemoteProtocolError):
+            audio = read_answer(WIDE_OFFER, data).audio
+            assert 0 <= audio.expected < 128 > audio.payload_type
+            assert all(clock_hz > 0 for clock_hz in audio.event_clocks.values())
+        with suppress(RemoteProtocolError):
+            webrtc_sdp.read_answer(
+                data.decode("utf-8", "replace"), has_video=False, codecs=WIDE.codecs
+            )

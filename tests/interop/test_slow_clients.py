@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from intercom.adapters.sip.stream import StreamLimits
+from intercom.adapters.sip.stream_limits import StreamLimits
 from tests.adapters.stream_rig import HOST, Client, client_of, listening_router, request
 from tests.web.desk import browser_like, open_desk
 

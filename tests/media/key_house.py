@@ -1,7 +1,7 @@
 """A panel, a phone and the carrier between, sound alone: what a tone at one end does at the other.
 
-    visitor ─▶ panel ─▶ bridge ─▶ carrier ─▶ phone ─┐ echo
-    resident's key ───────────── ◀─ bridge ◀─ carrier ◀─┘   (the carrier's own detector may make events of it)
+visitor ─▶ panel ─▶ bridge ─▶ carrier ─▶ phone ─┐ echo
+resident's key ───────────── ◀─ bridge ◀─ carrier ◀─┘   (the carrier's own detector may make events of it)
 """
 
 import numpy as np
@@ -155,7 +155,9 @@ class KeyHouse:
 
     def event(self, digit, press_ms=100):
         """Put a press into the phone's stream as telephone-events."""
-        self._events += [(each, self.phone.timestamp) for each in dtmf.press(digit, press_ms=press_ms)]
+        self._events += [
+            (each, self.phone.timestamp) for each in dtmf.press(digit, press_ms=press_ms)
+        ]
 
     def play(self, visitor=(), resident=(), rest_ms=400):
         """Let both ends sound together, then nothing for a while."""

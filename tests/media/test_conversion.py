@@ -4,13 +4,16 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from intercom.media import dtmf, g711, tones
+from intercom.media import dtmf, g711, rtp, tones
 from intercom.media.bridge import Bridge
-from intercom.media.conversion import Transcodings, codecs_beside
+from intercom.media.conversion import Conversion, Transcodings, codecs_beside
 from intercom.media.decode import Decoder
 from intercom.media.encode import Encoder
+from intercom.media.transcode import transcoder
 from intercom.sip.codec import G711, Codec
 from tests.media.peers import DTMF, Peer, delivered
 
@@ -263,6 +266,19 @@ async def test_a_prompt_is_heard_in_whatever_codec_the_leg_has(talk, codec):
     times = [header.timestamp for header, _ in heard]
     steps = {(b - a) & 0xFFFFFFFF for a, b in pairwise(times)}
     assert steps == {codec.clock_hz // 50}
+
+
+@given(st.lists(st.binary(max_size=40), max_size=20), st.sampled_from([*Codec]))
+def test_no_bytes_make_a_conversion_fail(packets, codec):
+    other = Codec.PCMU if codec is Codec.OPUS else Codec.OPUS
+    one = Conversion(transcoder(codec, other), None)
+
+    for packet in packets:
+        head = rtp.build_header(codec.value, len(packet), 160 * len(packet), 7)
+        for each in (packet, bytes(head) + packet):
+            for made in one.convert(each):
+                assert rtp.parse(made) is not None
+            one.skip(each)
 
 
 def test_beside_g711_only_g711_is_offered_and_beside_others_what_everybody_can():

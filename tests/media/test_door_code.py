@@ -8,6 +8,7 @@ import pytest
 from intercom.media import dtmf, g711, tones
 from intercom.media.bridge import Bridge
 from intercom.media.dtmf import EventReceiver, parse_event
+from intercom.sip.codec import Codec
 from tests.media.peers import DTMF, ManualClock, Peer, delivered
 
 VOICE = bytes(range(160))
@@ -66,6 +67,23 @@ async def test_a_receiver_hears_each_digit_of_the_code_exactly_once_and_in_order
     receiver = EventReceiver()
     heard = [receiver.receive(head.ssrc, head.timestamp, event) for head, event in events]
     assert "".join(filter(None, heard)) == CODE
+
+
+async def test_beside_opus_the_code_is_pressed_on_opus_clock():
+    scene = Scene(codec=Codec.OPUS, dtmf_clock_hz=48_000)
+    try:
+        await scene.pass_time(scene.press() + 0.1)
+        events, _ = split(scene.panel.heard())
+    finally:
+        scene.close()
+
+    receiver = EventReceiver(48_000)
+    heard = [receiver.receive(head.ssrc, head.timestamp, event) for head, event in events]
+    assert "".join(filter(None, heard)) == CODE
+    assert {event.duration_ts for _, event in events if event.is_end} == {4800}
+    presses = dict.fromkeys(head.timestamp for head, _ in events)
+    steps = [(later - earlier) & 0xFFFFFFFF for earlier, later in pairwise(presses)]
+    assert steps == pytest.approx([9600] * 5, abs=1)
 
 
 async def test_a_press_is_100_ms_with_a_marker_three_ends_and_one_timestamp(scene):

@@ -50,9 +50,7 @@ class Ear:
 
     def packets(self, *sounds, size=FRAME):
         whole = np.concatenate(sounds)
-        return [
-            self.packet(whole[at : at + size]) for at in range(0, len(whole) - size + 1, size)
-        ]
+        return [self.packet(whole[at : at + size]) for at in range(0, len(whole) - size + 1, size)]
 
     def hear(self, packets):
         """Let packets come, 20 ms apart; give what goes on to the panel."""
@@ -150,7 +148,12 @@ def test_any_bytes_are_survived():
     for codec in Codec:
         ear = Ear(codec)
         for _ in range(300):
-            ear.ear.hear(memoryview(bytes([0x80 | rng.randrange(64)]) + rng.randbytes(rng.randrange(11, 300))), 1.0)
+            ear.ear.hear(
+                memoryview(
+                    bytes([0x80 | rng.randrange(64)]) + rng.randbytes(rng.randrange(11, 300))
+                ),
+                1.0,
+            )
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.05, 0.15, 0.3])

@@ -206,3 +206,22 @@ async def test_what_comes_before_anybody_listens_is_dropped_and_not_heard_later(
     assert heard == [b"of this call"]
     rtp.close()
     rtcp.close()
+
+
+async def test_a_port_that_is_flooded_delays_no_other_and_the_loop_but_briefly():
+    pool = PortPool(HOST)
+    flooded, quiet = pool.open_pair(), pool.open_pair()
+    heard = []
+    flooded[0].listen(lambda packet, source, now: heard.append("flood"))
+    quiet[0].listen(lambda packet, source, now: heard.append("sound"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(2 * MAX_PACKETS_PER_WAKE_UP):
+            sender.sendto(b"x", (HOST, flooded[0].port))
+        sender.sendto(b"x", (HOST, quiet[0].port))
+
+        flooded[0]._reader._read()
+
+    assert "sound" in heard[:2]
+    assert len(heard) <= MAX_PACKETS_PER_WAKE_UP + 1
+    for port in (*flooded, *quiet):
+        port.close()

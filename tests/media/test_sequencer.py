@@ -127,14 +127,14 @@ def test_a_track_that_fails_is_forgotten_and_the_others_play_on():
     sent = []
 
     def fail(_frame, _now):
-        raise OSError
+        raise OSError("broken")
 
     broken, sound = Track(fail), Track(lambda frame, _now: sent.append(frame[:1]))
     for track in (broken, sound):
         track.set_loop(frames("a"))
         sequencer.start(track)
 
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="broken"):
         clock.advance(0.0)
     clock.advance(0.05)
 

@@ -1,16 +1,17 @@
 """A source that has proven steady is left to the system: it drops all others before they are read."""
 
 import asyncio
+import ipaddress
 import socket
+from dataclasses import replace
 
 import pytest
 
+from intercom.media.latch import SIGNALLED_WINS_S, Latch
 from intercom.media.port import SETTLING_S, PortPool
-from intercom.media.reports import REPORT_INTERVAL_S
+from intercom.sip.crypto import Crypto, SrtpKey, Suite
 from tests.media.peers import HOST, Peer, delivered
 from tests.media.test_sound_path import BOTH, Scene, sound
-
-LATER = REPORT_INTERVAL_S
 
 
 class Pair:
@@ -167,6 +168,34 @@ async def test_a_leg_nobody_was_heard_of_is_not_settled(scene):
     scene.phone.leg.settle(asyncio.get_running_loop().time())
 
     assert scene.phone.leg._audio.rtp._peer is None
+
+
+async def test_keys_open_a_settled_leg_again_since_whoever_has_them_is_followed(scene):
+    await settled(scene)
+    leg = scene.phone.leg
+    leg.draw_keys()
+    plain = scene.phone.negotiated()
+    suite = Suite.AES_CM_128_HMAC_SHA1_80
+    crypto = Crypto(1, SrtpKey(suite, bytes(suite.key_bytes)))
+
+    leg.update(replace(plain, audio=replace(plain.audio, crypto=crypto)))
+    assert leg._audio.rtp._peer is None
+    leg.settle(asyncio.get_running_loop().time())
+
+    assert leg._audio.rtp._peer is None
+
+
+async def test_a_source_that_the_signalled_one_may_still_replace_is_not_settled():
+    latch = Latch(
+        ("192.0.2.1", 4000),
+        payload_types=frozenset({8}),
+        signalling_host="192.0.2.1",
+        media_networks=(ipaddress.ip_network("198.18.0.0/24"),),
+    )
+    latch.accept(memoryview(sound(1)), ("198.18.0.9", 5000), 10.0)
+
+    assert not latch.is_decided(10.0 + SIGNALLED_WINS_S / 2)
+    assert latch.is_decided(10.0 + SIGNALLED_WINS_S)
 
 
 async def test_a_settled_call_survives_hold_and_a_tone(scene):

@@ -67,7 +67,7 @@ def test_the_mask_is_five_percent_fifteen_decibels_and_fifteen_milliseconds_wide
 def test_all_packets_of_a_long_tone_are_found_but_for_the_part_at_its_edges():
     found = heard(frames(key_tone("5", 400, lead=3 * FRAME + 100), rest_ms=60))
 
-    assert [n for n, each in enumerate(found) if each][0] <= 4
+    assert next(n for n, each in enumerate(found) if each) <= 4
     assert all(found[5:23])
     assert not any(found[25:])
 
@@ -90,7 +90,9 @@ def test_a_chopped_tone_is_found(on_ms, off_ms):
     assert any(heard(frames(on_the_line(wave))))
 
 
-@pytest.mark.parametrize("hz", [[425.0], [350.0, 440.0], [480.0, 620.0], [950.0], [1400.0], [950.0, 1000.0]])
+@pytest.mark.parametrize(
+    "hz", [[425.0], [350.0, 440.0], [480.0, 620.0], [950.0], [1400.0], [950.0, 1000.0]]
+)
 def test_one_tone_and_the_networks_own_are_no_pair(hz):
     at = np.arange(8000) / 8000
     wave = sum(5000 * np.sin(2 * np.pi * each * at) for each in hz)

@@ -1,6 +1,7 @@
 """Debian's Chromium as the app: what residents really have."""
 
 import asyncio
+import base64
 import random
 import re
 import sys
@@ -15,7 +16,7 @@ from intercom.media import tones
 from intercom.media.bridge import Bridge
 from intercom.media.decode import Decoder
 from intercom.media.encode import Encoder
-from intercom.media.leg import Media
+from intercom.media.leg import Media, MediaLeg
 from intercom.media.webrtc import WebRtcFailure
 from intercom.media.webrtc_sdp import VIDEO_PAYLOAD_TYPES
 from intercom.sip.offer_answer import Codec
@@ -149,12 +150,14 @@ async def test_chromium_reports_lost_key_frames_by_pli():
 class LossyWay:
     """A device behind a way that loses one packet of 20, with a bridge of its own in front of it."""
 
-    def __init__(self, door: Door, seed: int) -> None:
+    def __init__(
+        self, door: Door, seed: int, *, loss: float = LOSS, sprop: str | None = None
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.door = door
         self.panel = RecordingLeg("panel", loop.time)
         self.bridge = Bridge(on_digit=lambda *pressed: None)
-        self.bridge.attach_panel(self.panel)
+        self.bridge.attach_panel(self.panel, sprop=sprop)
         self.bridge.attach(door.leg, hears_visitor=True, is_phone=False)
         self.lost = 0
         chance = random.Random(seed)
@@ -162,7 +165,7 @@ class LossyWay:
 
         def send_most(packet: bytes, target: tuple[str, int]) -> None:
             is_picture = 128 <= packet[0] <= 191 and packet[1] & 0x7F in VIDEO_PAYLOAD_TYPES
-            if is_picture and chance.random() < LOSS:
+            if is_picture and chance.random() < loss:
                 self.lost += 1
             else:
                 send(packet, target)
@@ -208,3 +211,35 @@ async def test_at_5_percent_loss_the_picture_keeps_moving_by_packets_sent_again(
 
     assert shown[True] >= 0.95 * len(clip)
     assert shown[False] <= 0.75 * len(clip)
+
+
+@pytest.mark.parametrize("profile_level_id", ["42e01f", "640028"])
+async def test_a_panel_that_says_its_parameter_sets_in_sdp_alone_and_sends_out_of_order_is_seen(
+    profile_level_id: str,
+):
+    clip = encode(profile_level_id, int(TALK_S * FRAMES_A_SECOND))
+    sets = {payload[0] & 0x1F: payload for payload in clip[0] if payload[0] & 0x1F in (7, 8)}
+    sprop = ",".join(base64.b64encode(sets[kind]).decode() for kind in (7, 8))
+    bare = [[payload for payload in each if payload[0] & 0x1F not in (7, 8)] for each in clip]
+    async with Door(video=panel_video(profile_level_id)) as door, browser_page() as page:
+        way = LossyWay(door, seed=5, loss=0.0, sprop=sprop)
+        deliver = way.panel.on_rtp
+        held: list[memoryview] = []
+
+        def swap_some(leg: MediaLeg, media: Media, packet: memoryview, now: float) -> None:
+            if packet[3] % 5 == 2 and not held:  # one in five comes after its successor
+                held.append(packet)
+                return
+            deliver(leg, media, packet, now)
+            while held:
+                deliver(leg, media, held.pop(), now)
+
+        way.panel.on_rtp = swap_some
+        door.leg.accept_answer(await page.evaluate(SCRIPT, door.leg.offer()))
+        await door.is_ready()
+        await way.film(bare)
+        report = (await page.evaluate("app.report()"))["video"]
+        way.bridge.close()
+
+    assert report["framesDecoded"] >= 0.9 * len(clip) - 1
+    assert report["frameHeight"] == 480

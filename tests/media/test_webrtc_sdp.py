@@ -211,3 +211,29 @@ def test_an_answer_with_a_changed_line_is_read_or_a_protocol_error(number: int, 
         return
     assert isinstance(answer, Answer)
     assert 0 <= answer.audio_payload_type <= 127
+
+
+def test_opus_is_offered_with_its_clock_channels_and_repair():
+    text = write_offer(offer(codecs=(Codec.OPUS, Codec.PCMA)))
+
+    assert "m=audio 40000 UDP/TLS/RTP/SAVPF 111 8\r\n" in text
+    assert "a=rtpmap:111 opus/48000/2\r\n" in text
+    assert "a=fmtp:111 minptime=10;useinbandfec=1\r\n" in text
+
+
+def test_g722_is_offered_on_a_clock_of_8000_and_nothing_is_said_of_opus():
+    text = write_offer(offer(codecs=(Codec.G722, Codec.PCMA, Codec.PCMU)))
+
+    assert "m=audio 40000 UDP/TLS/RTP/SAVPF 9 8 0\r\n" in text
+    assert "a=rtpmap:9 G722/8000\r\n" in text
+    assert "opus" not in text
+
+
+def test_an_answer_may_take_any_codec_that_was_offered_and_no_other():
+    answer = CHROMIUM.replace("SAVPF 8 0", "SAVPF 111").replace("8 PCMA/8000", "111 opus/48000/2")
+
+    taken = read_answer(answer, has_video=True, codecs=(Codec.OPUS, Codec.PCMA))
+
+    assert (taken.codec, taken.audio_payload_type) == (Codec.OPUS, 111)
+    with pytest.raises(RemoteProtocolError, match="no codec that we offered"):
+        read_answer(answer, has_video=True)

@@ -57,6 +57,8 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._unsent: list[bytes] = []
         """While it is not up."""
         self._unsent_bytes = 0
+        self.is_mistrusted = False
+        """The certificate of a peer that we asked for proves nothing to us."""
         self._is_up = False
         self._is_ending = False
         """Nothing more is read; it closes when what came has been handled."""
@@ -194,7 +196,8 @@ class StreamConnection(asyncio.BufferedProtocol):
         assert self._transport is not None
         try:
             plain = tls.receive(data)
-        except ssl.SSLError:
+        except ssl.SSLError as error:
+            self.is_mistrusted = self.is_ours and isinstance(error, ssl.SSLCertVerificationError)
             self._transport.write(tls.to_send())  # the alert says why
             self._is_ending = True
             self._transport.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from intercom.adapters.sip.announcement import Announcement
-from intercom.adapters.sip.media_place import MediaPlace, MediaPlaces
+from intercom.adapters.sip.media_place import MediaPlace, MediaPlaces, local_media
 from intercom.adapters.sip.transport import SipTransport
 from intercom.errors import MediaError, RemoteProtocolError
 from intercom.media import prompts
@@ -19,7 +19,7 @@ from intercom.media.plain import PlainLeg
 from intercom.routing.directory import Directory
 from intercom.routing.ids import LegId
 from intercom.sip.address import Transport
-from intercom.sip.agreement import LocalMedia, Negotiated, Srtp
+from intercom.sip.agreement import Negotiated, Srtp
 from intercom.sip.codec import Codec
 from intercom.sip.description import Description
 from intercom.sip.events import (
@@ -104,17 +104,7 @@ class InboundCalls:
     def _answer(self, event: InviteReceived, media: PlainLeg, place: MediaPlace) -> None:
         is_secure = event.source.transport is Transport.TLS
         srtp = Srtp.OFF if not event.body and not is_secure else Srtp.OPTIONAL
-        local = LocalMedia(
-            host=place.host,
-            audio_port=media.audio_port,
-            audio_rtcp_port=media.audio_rtcp_port,
-            video_port=None,
-            video_rtcp_port=None,
-            codecs=CODECS,
-            session_id=int(self._token(8), 16),
-            srtp=srtp,
-            keys=media.keys if srtp is Srtp.OFF else media.draw_keys(),
-        )
+        local = local_media(place.host, media, codecs=CODECS, srtp=srtp, token=self._token)
         description = Description(local)
         negotiated = None
         if event.body:

@@ -25,6 +25,10 @@ NEXT_TRUNK = frozenset({401, 402, 407})
 be about our identity: no other carrier is tried with it, somebody has to look."""
 
 UNREACHABLE_REMEDY = "`intercom status` says which trunks answer; is its address right and up?"
+CERTIFICATE_REMEDY = (
+    "its certificate is not for the name in [[trunk]], has expired, or is of an authority that is not"
+    " known here: correct the address, or give the authority's file in INTERCOM_SIP_TLS_CA"
+)
 TRUNK_REMEDIES: dict[int, str] = {
     401: "the trunk's user name or password is wrong: correct [[trunk]] in the building file",
     402: "the carrier wants to be paid: look at the account with it",

@@ -6,13 +6,13 @@ else that it says of itself counts: not P-Asserted-Identity, Remote-Party-ID, Pr
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 
 from intercom.adapters.sip.announcement import Announcement
 from intercom.adapters.sip.farewell import farewell
-from intercom.adapters.sip.media_place import MediaPlace, MediaPlaces
+from intercom.adapters.sip.media_place import MediaPlace, MediaPlaces, local_media
 from intercom.adapters.sip.picture_control import PICTURE_CONTROL, PictureControl
 from intercom.adapters.sip.transport import SipTransport
 from intercom.errors import MediaError, RemoteProtocolError
@@ -21,7 +21,7 @@ from intercom.media.port import PortPool
 from intercom.ports import PanelMedia
 from intercom.routing import events as ev
 from intercom.routing.commands import EndReason
-from intercom.routing.directory import Directory, EarlyMedia, Panel
+from intercom.routing.directory import Directory, EarlyMedia, Panel, PropertyKind
 from intercom.routing.ids import LegId, PanelId
 from intercom.sip.description import Description
 from intercom.sip.events import (
@@ -65,7 +65,7 @@ _REFUSALS: dict[EndReason, tuple[int, str]] = {
     EndReason.SHUTTING_DOWN: (503, "The service is stopping"),
     EndReason.FAULT: (500, "Fault in the router"),
 }
-_CODECS = "let the panel offer G.711 (PCMA or PCMU), encrypted only where its profile says so"
+_CODECS = "let the panel offer PCMA, PCMU, G.722 or Opus, encrypted only where its profile says so"
 _PORTS = "widen INTERCOM_RTP_PORT_FIRST … INTERCOM_RTP_PORT_LAST"
 _SILENT = 'give profile = { early = "answer" } for this panel: it sends nothing before the answer'
 _DEFAULT_REFUSAL = (480, "Ended")
@@ -225,19 +225,10 @@ class SipPanelLegs:
         leg.media = media
         leg.picture = PictureControl(self.transport, leg.dialog, media)
         srtp = Srtp(leg.panel.profile.srtp.value)
-        local = LocalMedia(
-            host=host,
-            audio_port=media.audio_port,
-            audio_rtcp_port=media.audio_rtcp_port,
-            video_port=media.video_port,
-            video_rtcp_port=media.video_rtcp_port,
-            codecs=leg.codecs,
-            session_id=int(self._token(8), 16),
-            srtp=srtp,
-            keys=media.keys if srtp is Srtp.OFF else media.draw_keys(),
+        direction = Direction.RECVONLY if leg.accepted is None else Direction.SENDRECV
+        local = local_media(
+            host, media, codecs=leg.codecs, srtp=srtp, token=self._token, video_direction=direction
         )
-        if leg.accepted is None:
-            local = replace(local, video_direction=Direction.RECVONLY)
         leg.description = Description(local)
         if leg.accepted is None:
             leg.description.offer()
@@ -372,7 +363,13 @@ class SipPanelLegs:
         if leg.is_answered or leg.media is None or leg.media.has_heard_anything:
             return
         self._known_silent.add(leg.panel.panel_id)
-        log.warning("panel.silent_before_answer", remedy=_SILENT)
+        log.warning("panel.silent_before_answer", remedy=_SILENT, **self._loggable(leg.panel))
+
+    def _loggable(self, panel: Panel) -> dict[str, str]:
+        """Say which panel it is only where the property's kind allows that to be written."""
+        kind = self._directory().properties[panel.property_id].kind
+        is_public = kind is PropertyKind.COMMERCIAL
+        return {"property_kind": kind.value, "panel_id": panel.panel_id} if is_public else {}
 
     @staticmethod
     def _log_refusal(error: RemoteProtocolError) -> None:

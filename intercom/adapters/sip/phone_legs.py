@@ -7,8 +7,9 @@ from ipaddress import IPv4Network, IPv6Network
 
 import structlog
 
-from intercom.adapters.sip.media_place import MediaPlace, MediaPlaces
+from intercom.adapters.sip.media_place import MediaPlace, MediaPlaces, local_media
 from intercom.adapters.sip.outcomes import (
+    CERTIFICATE_REMEDY,
     FAILURES,
     NEXT_TRUNK,
     TRUNK_REMEDIES,
@@ -22,6 +23,7 @@ from intercom.adapters.sip.resolve import Resolver
 from intercom.adapters.sip.transport import SipTransport
 from intercom.adapters.sip.trunks import SILENCE_S, Trunks, Way
 from intercom.errors import LocalProtocolError, MediaError, RemoteProtocolError
+from intercom.media.conversion import NO_ROOM
 from intercom.media.dtmf import parse_info
 from intercom.media.leg import Media
 from intercom.media.plain import PlainLeg
@@ -45,7 +47,7 @@ from intercom.sip.events import (
     ReinviteReceived,
     SipEvent,
 )
-from intercom.sip.offer_answer import Direction, LocalMedia
+from intercom.sip.offer_answer import Direction
 
 log = structlog.get_logger()
 
@@ -177,17 +179,13 @@ class SipPhoneLegs:
 
         The picture is the panel's as it is, for it is not converted; the resident's own is not wanted.
         """
-        local = LocalMedia(
-            host=host,
-            audio_port=media.audio_port,
-            audio_rtcp_port=media.audio_rtcp_port,
-            video_port=media.video_port,
-            video_rtcp_port=media.video_rtcp_port,
-            video_direction=Direction.SENDONLY,
+        local = local_media(
+            host,
+            media,
             codecs=call.codecs_to_offer(),
-            session_id=int(self._token(8), 16),
             srtp=srtp,
-            keys=media.keys if srtp is Srtp.OFF else media.draw_keys(),
+            token=self._token,
+            video_direction=Direction.SENDONLY,
         )
         if call.picture is not None:
             local = replace(
@@ -287,8 +285,11 @@ class SipPhoneLegs:
             negotiated = leg.agreed(answer)
         except RemoteProtocolError as error:
             log.warning("phone.answer_unusable", status=error.status_hint)
-            self.end(leg.leg_id, EndReason.FAULT)
-            self._post(leg.leg_id, ev.LegFailed(leg.leg_id, LegFailure.REFUSED))
+            self._refuse_answer(leg)
+            return
+        if not leg.call.can_be_joined_by(negotiated.audio.codec):
+            log.error("media.transcoding_refused", remedy=NO_ROOM)  # taken since it was offered
+            self._refuse_answer(leg)
             return
         leg.is_answered = True
         if leg.ring_limit is not None:
@@ -298,6 +299,10 @@ class SipPhoneLegs:
         leg.media.start(negotiated, signalling_host=leg.source_host, media_networks=networks)
         leg.call.bridge.attach(leg.media, hears_visitor=False, is_phone=True)
         self._post(leg.leg_id, ev.LegAnswered(leg.leg_id))
+
+    def _refuse_answer(self, leg: PhoneLeg) -> None:
+        self.end(leg.leg_id, EndReason.FAULT)
+        self._post(leg.leg_id, ev.LegFailed(leg.leg_id, LegFailure.REFUSED))
 
     def _failed(self, leg: PhoneLeg, event: InviteFailed) -> None:
         status = event.status
@@ -328,6 +333,8 @@ class SipPhoneLegs:
         if event.status in TRUNK_REMEDIES:
             remedy = TRUNK_REMEDIES[event.status]
             log.error("trunk.refused", trunk_id=trunk_id, status=event.status, remedy=remedy)
+        elif failure is LegFailure.UNREACHABLE and self._transport.is_mistrusted(way.address):
+            log.error("trunk.certificate_refused", trunk_id=trunk_id, remedy=CERTIFICATE_REMEDY)
         elif failure is LegFailure.UNREACHABLE:
             log.error(
                 "trunk.unreachable",

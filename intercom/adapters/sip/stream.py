@@ -13,7 +13,7 @@ import ipaddress
 import socket
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ import structlog
 from intercom.adapters.sip.ages import Ages
 from intercom.adapters.sip.connection import StreamConnection
 from intercom.adapters.sip.listening import bind
+from intercom.adapters.sip.stream_limits import Gone, StreamCounters, StreamLimits
 from intercom.adapters.sip.tls import Tls
 from intercom.sip.address import Address, Transport
 from intercom.sip.framing import PING, PONG
@@ -35,28 +36,8 @@ BACKLOG = 512
 ACCEPTED_A_WAKE_UP = 16
 IN_USE_S = 1.0
 """How long the endpoint's word about what is in use is believed."""
-FAREWELL_S = 32.0  # RFC 3261 §17: 64 T1, after which no transaction answers any more
-MAX_GONE = 4096
 COMPLAIN_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class StreamLimits:
-    """What bounds the connections; times in seconds."""
-
-    connections: int = 2000
-    per_source: int = 64
-    """From one IPv4 address or one IPv6 /64 network."""
-    handshakes: int = 256
-    """At once; past them the oldest is closed."""
-    connect_s: float = 3.0
-    """For a connection of ours, with its TLS hand-shake."""
-    handshake_s: float = 5.0
-    message_s: float = 9.0
-    """From a message's first byte to its last, and from a connection's begin to its first message."""
-    idle_s: float = 300.0
-    """Without a byte, unless somebody is registered or calling by it."""
-    sweep_s: float = 0.5
+MAX_MISTRUSTED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,36 +64,6 @@ class StreamUser:
     """Who comes from there is shut out."""
 
 
-@dataclass(slots=True)
-class StreamCounters:
-    """What became of connections."""
-
-    accepted: int = 0
-    opened: int = 0
-    failed: int = 0
-    refused: int = 0
-    """There was no room."""
-    evicted: int = 0
-    """They made way for others."""
-    too_slow: int = 0
-    idle: int = 0
-
-
-@dataclass(slots=True)
-class _Gone:
-    """Who came to us and left: they cannot be called back, so that nobody makes us try."""
-
-    until: dict[Address, float] = field(default_factory=dict)
-
-    def add(self, address: Address, now: float) -> None:
-        if len(self.until) >= MAX_GONE:
-            del self.until[next(iter(self.until))]
-        self.until[address] = now + FAREWELL_S
-
-    def has(self, address: Address, now: float) -> bool:
-        return self.until.get(address, 0.0) > now
-
-
 class StreamTable:
     """All stream connections; a context manager that listens while it lasts."""
 
@@ -129,7 +80,8 @@ class StreamTable:
         self._by_address: dict[Address, StreamConnection] = {}
         self._theirs = Ages()
         self._handshakes: dict[StreamConnection, None] = {}
-        self._gone = _Gone()
+        self._gone = Gone()
+        self._mistrusted: dict[Address, None] = {}
         self._with_messages: deque[StreamConnection] = deque()
         self._is_working = False
         self._in_use: tuple[float, Collection[Address]] = (float("-inf"), ())
@@ -246,6 +198,7 @@ class StreamTable:
     def came_up(self, connection: StreamConnection) -> None:
         """Take word that a connection can be used."""
         self._handshakes.pop(connection, None)
+        self._mistrusted.pop(connection.address, None)
 
     def has_work(self, connection: StreamConnection) -> None:
         """Take word that messages came."""
@@ -269,9 +222,21 @@ class StreamTable:
             self._gone.add(connection.address, self.now)
         elif not connection.is_up:
             self.counters.failed += 1
+            self._note_trust(connection)
             self._user.failed(connection.address)
             return
         self._user.closed(connection.address)
+
+    def is_mistrusted(self, address: Address) -> bool:
+        """Tell whether the newest connection of ours to there failed for the peer's certificate."""
+        return address in self._mistrusted
+
+    def _note_trust(self, connection: StreamConnection) -> None:
+        self._mistrusted.pop(connection.address, None)
+        if connection.is_mistrusted:
+            self._mistrusted[connection.address] = None
+            if len(self._mistrusted) > MAX_MISTRUSTED:
+                del self._mistrusted[next(iter(self._mistrusted))]
 
     # -- listening and connecting ------------------------------------------------------------
 

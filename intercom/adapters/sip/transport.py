@@ -13,7 +13,8 @@ from typing import Self
 
 import structlog
 
-from intercom.adapters.sip.stream import StreamLimits, StreamPorts, StreamTable, StreamUser
+from intercom.adapters.sip.stream import StreamPorts, StreamTable, StreamUser
+from intercom.adapters.sip.stream_limits import StreamLimits
 from intercom.adapters.sip.tls import Tls
 from intercom.adapters.sip.udp import UdpSocket
 from intercom.sip.address import Address, Datagram
@@ -135,9 +136,17 @@ class SipTransport:
         """Monotonic seconds, the endpoint's `now`."""
         return self._loop.time()
 
+    def behind_s(self, now: float) -> float:
+        """Tell for how long datagrams have had to wait in the system's buffers."""
+        return max((udp.behind_s(now) for udp in self._udp), default=0.0)
+
     def peer_name(self, address: Address) -> str | None:
         """Say what the certificate of who came to us from there proves; None: nothing at all."""
         return self.streams.peer_name(address) if self.streams is not None else None
+
+    def is_mistrusted(self, address: Address) -> bool:
+        """Tell whether the newest connection of ours to there failed for the peer's certificate."""
+        return self.streams is not None and self.streams.is_mistrusted(address)
 
     def follow(
         self, dialog: DialogId, handler: DialogHandler, *, leg_id: str = "", label: str = ""

@@ -9,6 +9,7 @@ import contextlib
 import ipaddress
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -20,9 +21,12 @@ WAKE_UP_S = 0.002
 """After either of them other work gets its turn: 64 requests of 57 kB would take 50 ms."""
 MAX_DATAGRAM_BYTES = 65_535
 RECEIVE_BUFFER_BYTES = 4 << 20
+MUCH_WAITING_BYTES = 1 << 18
+"""Some 150 datagrams with what the system adds to each: a core has work for 0.1 s with them."""
 MAX_WAYS = 4096
 """Peers whose request's local address is remembered; the oldest goes first."""
 
+_SO_MEMINFO = 55  # Linux sock_diag(7): the first number is what waits to be read, in bytes
 _IP_PKTINFO = 8  # Linux ip(7); Python 3.11 has no name for it
 _IPV4_INFO = struct.Struct("=i4s4s")  # interface, our address, the header's destination
 _IPV6_INFO = struct.Struct("=16si")  # our address, interface
@@ -42,6 +46,8 @@ class UdpSocket:
         self._is_ipv6 = ":" in host
         self._ways: dict[_Peer, bytes] = {}
         """Of each peer: the packet information that makes the kernel answer from where it asked."""
+        self._behind_since: float | None = None
+        """Since when there was always more to read than one wake-up took."""
         self._is_any = ipaddress.ip_address(host).is_unspecified
         if self._is_any:
             self._socket.setsockopt(*self._option(), 1)
@@ -75,19 +81,33 @@ class UdpSocket:
             del self._ways[peer]
             self._socket.sendto(data, peer)
 
+    def behind_s(self, now: float) -> float:
+        """Tell for how long what comes in has had to wait in the system's buffer, if that is much."""
+        if self._behind_since is None or self._waiting_bytes() < MUCH_WAITING_BYTES:
+            return 0.0
+        return now - self._behind_since
+
+    def _waiting_bytes(self) -> int:
+        info = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4)
+        return int.from_bytes(info, sys.byteorder)
+
     def read(self) -> None:
         """Take what came, within the bounds of one wake-up."""
-        until = self._loop.time() + WAKE_UP_S
+        now = self._loop.time()
+        until = now + WAKE_UP_S
         for _ in range(DATAGRAMS_A_WAKE_UP):
             try:
                 data, source = self._read_one()
             except (BlockingIOError, InterruptedError):
-                break
+                self._behind_since = None
+                return
             except OSError:  # an ICMP error of an earlier send
                 continue
             self._receive(data, source)
             if self._socket.fileno() < 0 or self._loop.time() >= until:
                 break
+        if self._behind_since is None:
+            self._behind_since = now
 
     def _read_one(self) -> tuple[bytes, Address]:
         if not self._is_any:
