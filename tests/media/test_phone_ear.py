@@ -112,6 +112,15 @@ def test_one_lost_packet_inside_a_press_makes_neither_none_nor_two():
         assert ear.digits == ["5"]
 
 
+def test_presses_are_two_though_the_pause_between_them_was_lost():
+    ear = Ear()
+    packets = ear.packets(rest(200), key_tone("5", 80), rest(60), key_tone("5", 80), rest(200))
+
+    ear.hear([each for n, each in enumerate(packets) if n not in (14, 15, 16)])
+
+    assert ear.digits == ["5", "5"]
+
+
 def test_a_pause_in_which_nothing_was_sent_parts_two_presses():
     ear = Ear()
     ear.hear(ear.packets(rest(200), key_tone("5", 80)))
