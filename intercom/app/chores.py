@@ -2,7 +2,8 @@
 
 import asyncio
 import gc
-import itertools
+import sys
+from collections.abc import Callable
 
 from intercom.adapters.sip.farewell import FAREWELLS
 from intercom.media import prompts, tones
@@ -13,12 +14,15 @@ from intercom.sip.codec import G711
 from intercom.trace import Trace
 
 FORGET_TRACES_S = 60.0
-COLLECT_GARBAGE_S = 0.2
-"""Often, so that each one is short: once a second took up to 7 ms of the loop, this 2 ms."""
-FULL_COLLECTIONS = 300
-"""Each so many collections one is a full one; it takes a few ms."""
-YOUNG_OBJECTS = 50_000
-"""New objects at which Python collects by itself; 50 presses a second make 12,000."""
+COLLECT_GARBAGE_S = 0.05
+"""Often, so that each one is short: with 300 calls a second 1 ms."""
+MOST_YOUNG_OBJECTS = 8_000
+"""New objects at which Python collects by itself, in the middle of whatever makes them: 2 ms."""
+FULL_EVERY_S = 60.0
+FULL_LATEST_S = 3_600.0
+QUIET_BLOCKS = 50_000
+"""Of memory, more than at the start: with so few a full collection takes a few ms."""
+_NEVER = 1_000_000_000
 _SAID = frozenset({prompts.Words.NO_CALLBACK, prompts.Words.PRESS_ANY_KEY, *FAREWELLS.values()})
 """What is said besides the names of the doors."""
 
@@ -43,14 +47,46 @@ def keep_garbage_collection_short() -> None:
     """Set what lives as long as the service aside (60 ms each time) and leave the rest to the timer."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    gc.set_threshold(MOST_YOUNG_OBJECTS, _NEVER, _NEVER)
+
+
+class FullCollections:
+    """Tells when to look for garbage everywhere, not only among what is new.
+
+    A call that ends lets all its objects go by itself: none of them refer to each other in a circle, so
+    nothing of it is left for the collector. A full collection goes through every call and trace that
+    there is, 0.1 s and more where hundreds of calls a second are made, and finds next to nothing. So it
+    waits for a quiet moment, an hour at most.
+    """
+
+    def __init__(self, now: float, blocks: int) -> None:
+        """Begin with the service; `blocks` are the pieces of memory that it has now."""
+        self._last_at = now
+        self._quiet_blocks = blocks + QUIET_BLOCKS
+
+    def is_due(self, now: float, blocks: Callable[[], int]) -> bool:
+        """Tell whether to make one now; `blocks` is asked when needed."""
+        waited_s = now - self._last_at
+        is_due = waited_s >= FULL_EVERY_S and (
+            waited_s >= FULL_LATEST_S or blocks() <= self._quiet_blocks
+        )
+        if is_due:
+            self._last_at = now
+        return is_due
 
 
 async def collect_garbage() -> None:
-    """Look for garbage now and then, so that Python does not do it in the middle of a press."""
-    for count in itertools.count(1):
+    """Look for garbage now and then, so that Python does not do it in the middle of a press.
+
+    Only among what is new: that is looked through once, and left alone where it survives. It is done by
+    time and not by Python's count of new objects. That one counts old ones that go against new ones that
+    come; while calls begin and end it stays low, until those of half a minute are looked through at once.
+    """
+    clock = asyncio.get_running_loop().time
+    full = FullCollections(clock(), sys.getallocatedblocks())
+    while True:
         await asyncio.sleep(COLLECT_GARBAGE_S)
-        gc.collect(2 if count % FULL_COLLECTIONS == 0 else 1)
+        gc.collect(2 if full.is_due(clock(), sys.getallocatedblocks) else 0)
 
 
 async def forget_old_traces(trace: Trace, capture: Capture) -> None:

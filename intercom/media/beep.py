@@ -21,6 +21,8 @@ _PURE = 0.85
 _LAG = 4
 _NOISE = 0.25
 """The share that may be no sinusoid where a closer look is taken."""
+_TURN = 0.25
+"""By so much 2 cos(kw) of a beep's windows may differ: 12 Hz make 0.08, noise some."""
 _DRIFT_HZ = 12.0
 """A beep keeps its pitch; a voice that holds a vowel does not."""
 _SPREAD = 1.6
@@ -37,6 +39,10 @@ class BeepDetector:
         self._rest: Floats = np.zeros(0, np.float32)
         self._steady: list[tuple[float, float]] = []
         """Frequency and power of the windows in a row that could be one beep."""
+        self._first: Floats | None = None
+        """The window before, if a beep may begin with it: looked at closely if the next goes on like it."""
+        self._before = 0.0
+        """The power of the window before."""
         self._is_told = False
 
     def feed(self, block: bytes) -> bool:
@@ -56,21 +62,43 @@ class BeepDetector:
         return has_begun
 
     def _listen(self, window: Floats) -> bool:
-        power = float(np.dot(window, window)) / len(window)
-        may_be = power >= _LEAST_POWER and _is_nearly_pure(window)
-        tone = self._tone(window, power) if may_be else None
+        power, before = float(window.dot(window)) / len(window), self._before
+        self._before = power
+        if power > _SPREAD * before or before > _SPREAD * power:
+            return self._begin(window if power >= _LEAST_POWER else None)
+        twice_cos = _turn(window) if power >= _LEAST_POWER else None
+        if twice_cos is None:
+            return self._begin(None)
+        if not self._steady and not self._goes_on(twice_cos, before):
+            return self._begin(window)
+        tone = self._tone(window, power)
         if tone is None:
-            self._steady.clear()
-            self._is_told = False
-            return False
+            return self._begin(None)
         if not self._is_same(tone, power):
-            self._steady.clear()
-            self._is_told = False
+            self._begin(None)
         self._steady.append((tone, power))
         del self._steady[: -_windows(LEAST_S)]
         if self._is_told or len(self._steady) < _windows(LEAST_S):
             return False
         self._is_told = True
+        return True
+
+    def _begin(self, window: Floats | None) -> bool:
+        """Forget what was: with this window a beep may begin."""
+        self._first = None if window is None else window.copy()
+        self._steady.clear()
+        self._is_told = False
+        return False
+
+    def _goes_on(self, twice_cos: float, power: float) -> bool:
+        """Look at the first window now that a second one has come, which is as loud."""
+        first, self._first = self._first, None
+        turn = None if first is None else _turn(first)
+        if first is None or turn is None or abs(turn - twice_cos) > _TURN:
+            return False
+        tone = self._tone(first, power)
+        if tone is not None:
+            self._steady.append((tone, power))
         return True
 
     def _tone(self, window: Floats, power: float) -> float | None:
@@ -99,14 +127,14 @@ class BeepDetector:
         return drift_hz <= _DRIFT_HZ and spread <= _SPREAD
 
 
-def _is_nearly_pure(window: Floats) -> bool:
-    """Tell cheaply whether a window may be one sinusoid: then x[n + k] + x[n - k] = 2 cos(kw) x[n]."""
+def _turn(window: Floats) -> float | None:
+    """Give 2 cos(kw) of what may be one sinusoid: then x[n + k] + x[n - k] = 2 cos(kw) x[n]."""
     middle = window[_LAG:-_LAG]
     sides = window[2 * _LAG :] + window[: -2 * _LAG]
     energy = float(middle.dot(middle)) + 1e-3
     twice_cos = float(sides.dot(middle)) / energy
     rest = float(sides.dot(sides)) - twice_cos * twice_cos * energy
-    return rest <= _NOISE * (2 + twice_cos * twice_cos) * energy
+    return twice_cos if rest <= _NOISE * (2 + twice_cos * twice_cos) * energy else None
 
 
 def _windows(length_s: float) -> int:

@@ -193,6 +193,7 @@ class Bridge:
         for member in self._everybody():
             self._let_go(member)
         self._picture.close()
+        self._keys.close()
         self._members.clear()
         self._listeners = ()
         self._panel = self._connected = None
@@ -227,6 +228,7 @@ class Bridge:
         self._reports.say_goodbye(member)
         leg = member.leg
         leg.on_rtp = leg.on_rtcp = leg.on_sound = leg.press_keys = None
+        member.tap = None
         self._sequencer.forget(member.track)
         member.converter.close()
 

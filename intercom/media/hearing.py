@@ -32,13 +32,13 @@ class Hearing:
             self._decoder = None if codec.is_g711 else Decoder(codec)
             self._table = _table(codec) if codec.is_g711 else _NOTHING
         if self._decoder is None and packet[0] == rtp.VERSION_BITS:
-            return self._table[np.frombuffer(packet, np.uint8, -1, rtp.HEADER_BYTES)]
+            return self._table.take(np.frombuffer(packet, np.uint8, -1, rtp.HEADER_BYTES))
         header = rtp.parse(packet)
         if header is None:
             return _NOTHING
         payload = packet[header.payload_start : header.payload_end]
         if self._decoder is None:
-            return self._table[np.frombuffer(payload, np.uint8)]
+            return self._table.take(np.frombuffer(payload, np.uint8))
         return np.frombuffer(self._decoder.feed(payload), "<i2").astype(np.float32)
 
 

@@ -39,6 +39,10 @@ class KeyDesk:
 
         member.tap = PhoneEar(member.leg, pressed, beeped)
 
+    def close(self) -> None:
+        """Give nobody a press any more."""
+        self._on_digit, self._on_beep = _pass_over, None
+
     def guard(self, panel: Member, *, has_phone: bool) -> None:
         """Guard the panel's sound as long as a phone may hear it."""
         if not has_phone:
@@ -76,3 +80,7 @@ class KeyDesk:
         if ear is not None:
             ear.stop_beep()
         self._on_digit(member.leg.leg_id, digit, way)
+
+
+def _pass_over(_leg_id: LegId, _digit: str, _way: DigitWay) -> None:
+    """Take a press for nothing."""

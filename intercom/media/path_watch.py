@@ -107,6 +107,12 @@ class PathWatch:
             each: self._ways.get(each) or _Way(each, each.leg.path_figures()) for each in talking
         }
 
+    def close(self) -> None:
+        """Watch nobody and tell nobody."""
+        self._on_path, self._on_words = _tell_no_path, _tell_no_words
+        self._streams, self._ways = {}, {}
+        self._panel = self._connected = None
+
     @property
     def lost(self) -> tuple[Media, ...]:
         """What of the panel's does not come at present."""
@@ -229,3 +235,11 @@ class PathWatch:
 def _snapshot(member: Member, media: Media) -> PathSnapshot:
     reported_at = member.reported_at.get(media, 0.0)
     return PathSnapshot(member.leg.path_figures(), member.wrong_payloads, reported_at)
+
+
+def _tell_no_path(_leg_id: LegId, _media: Media, _is_lost: bool) -> None:
+    """Tell nobody."""
+
+
+def _tell_no_words(_leg_id: LegId, _words: str) -> None:
+    """Tell nobody."""

@@ -1,8 +1,8 @@
 """What a phone's own sound says: keys in it, an answering machine's beep; and what of it no panel may hear.
 
-    packet ─▶ in order, losses marked ─▶ keys in the sound ─▶ on_digit
+    packet ─▶ two tones? silence in their place, for they could be a panel's own door code
+           ─▶ in order, losses marked ─▶ like two tones of late? keys in the sound ─▶ on_digit
                                       └▶ a beep, until a person is there ─▶ on_beep
-           ─▶ two tones? silence in their place, for they could be a panel's own door code
 
 The stream is followed by its numbers: what is missing is told to the detector as lost, at most 100 ms of it.
 Packets in order are heard at once. Only where some came late before is a missing one waited for.
@@ -26,6 +26,8 @@ BEEP_LIMIT_S = 60.0
 """A phone that nobody accepted for so long is gone."""
 _MOST_MISSING = 5
 _MOST_EARLY = 4
+_NEAR_PACKETS = 5
+"""So many are looked at closely once one is like two tones: what came early waits for up to four."""
 _MOST_SILENT = RATE_HZ // 10
 _NUMBERS = struct.Struct("!2xHII")
 _HALF = 0x8000
@@ -40,9 +42,12 @@ class PhoneEar:
         self._leg = leg
         self._on_digit, self._on_beep = on_digit, on_beep
         self._hearing = Hearing()
-        self._finder = PairFinder()
-        self._keys: InBandDetector | None = InBandDetector()
-        self._beep: BeepDetector | None = BeepDetector()
+        self._finder: PairFinder | None = None
+        """Made with the first packet, as the others: what it takes is not for the moment of the answer."""
+        self._keys: InBandDetector | None = None
+        self._beep: BeepDetector | None = None
+        self._wants_keys = self._wants_beep = True
+        self._near = 0
         self._units = leg.codec.clock_hz // RATE_HZ
         """Of the timestamp, a sample."""
         self._began_at: float | None = None
@@ -56,11 +61,11 @@ class PhoneEar:
 
     def stop_keys(self) -> None:
         """Listen for keys no more: they come another way."""
-        self._keys = None
+        self._keys, self._wants_keys = None, False
 
     def stop_beep(self) -> None:
         """Listen for a beep no more: a person is there."""
-        self._beep = None
+        self._beep, self._wants_beep = None, False
 
     def pass_over(self, packet: memoryview) -> None:
         """Take a packet that is no sound but has one's number: a telephone-event."""
@@ -70,11 +75,22 @@ class PhoneEar:
 
     def hear(self, packet: memoryview, now: float) -> memoryview | bytes | None:
         """Listen to a packet; give it, or one with silence in it where it holds two tones."""
-        codec = self._leg.codec
+        codec, finder = self._leg.codec, self._finder or self._begin()
         samples = self._hearing.samples(packet, codec)
+        pair = finder.look(samples)
+        if finder.is_near or pair is not None:
+            self._near = _NEAR_PACKETS
+        elif self._near:
+            self._near -= 1
         if len(samples):
             self._listen(packet, samples, now)
-        return packet if self._finder.look(samples) is None else silenced(packet, codec)
+        return packet if pair is None else silenced(packet, codec)
+
+    def _begin(self) -> PairFinder:
+        self._finder = PairFinder()
+        self._keys = InBandDetector() if self._wants_keys else None
+        self._beep = BeepDetector() if self._wants_beep else None
+        return self._finder
 
     def _listen(self, packet: memoryview, samples: Floats, now: float) -> None:
         sequence, timestamp, ssrc = _NUMBERS.unpack_from(packet)
@@ -117,7 +133,9 @@ class PhoneEar:
             keys.least_s = NEGOTIATED_LEAST_S if has_events else 0.0
             if timestamp != self._due_ts:
                 self._wait(keys, timestamp, now)
-            self._tell(keys.hear(samples), now)
+            told = keys.hear(samples, may_hold=self._near > 0)
+            if told:
+                self._tell(told, now)
         self._due_ts = (timestamp + len(samples) * self._units) & 0xFFFFFFFF
         if self._beep is not None:
             self._listen_for_beep(self._beep, samples, now)

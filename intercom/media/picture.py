@@ -176,7 +176,8 @@ class PictureFan:
             )
 
     def close(self) -> None:
-        """Wipe the pictures and stop."""
+        """Wipe the pictures and stop; nothing is asked for any more."""
+        self._ask, self._ask_for_rate = _ask_nobody, None
         self._cache.wipe()
         self._viewers.clear()
         for timer in (self._replay_timer, self._key_timer):
@@ -302,3 +303,7 @@ class PictureFan:
             is_video=True,
         )
         return viewer.sender
+
+
+def _ask_nobody() -> None:
+    """Ask for no key frame."""

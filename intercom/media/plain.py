@@ -223,6 +223,7 @@ class PlainLeg(SourceCheckedLeg):
     def close(self) -> None:
         self.is_ready = False
         self.on_rtp = self.on_rtcp = self.on_sound = self.on_ready = None
+        self.on_key_frame_wanted = None
         self._audio.close()
         if self._video is not None:
             self._video.close()

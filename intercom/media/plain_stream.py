@@ -39,7 +39,8 @@ class PlainStream:
         self.payload_type: int | None = None
         self.can_send = False
         self.can_receive = False
-        self._leg = leg
+        self._leg: SourceCheckedLeg | None = leg
+        """None once closed, so that neither keeps the other."""
         self._ssrc = secrets.randbits(32)
         self._sdes = SdesStream()
         self._signalled_rtcp: Address | None = None
@@ -79,7 +80,7 @@ class PlainStream:
         out = OutStream(negotiated.payload_type, self._ssrc, clock_hz)
         if out != self.out:
             self.out = out
-        self._leg.revision += 1
+        self._changed()
         self.rtp.listen(self._receive_srtp if self._sdes.receiver else self._receive_rtp)
 
     def _has_moved(self, remote: Address) -> bool:
@@ -92,14 +93,18 @@ class PlainStream:
         self._ssrc = secrets.randbits(32)
         if self.out is not None:
             self.out = OutStream(self.out.payload_type, self._ssrc, self.out.clock_hz)
-            self._leg.revision += 1
+            self._changed()
 
     def stop(self) -> None:
         """Neither send nor believe anybody."""
-        self._leg.revision += 1
+        self._changed()
         self.rtp.unite(None)
         self.latch = self.out = self.payload_type = None
         self.can_send = self.can_receive = False
+
+    def _changed(self) -> None:
+        if self._leg is not None:
+            self._leg.revision += 1
 
     def settle(self, now: float) -> None:
         """Let the system itself drop whatever no longer can be believed.
@@ -138,21 +143,23 @@ class PlainStream:
         return signalled if signalled and signalled[1] and is_sendable(signalled[0]) else None
 
     def _receive_rtp(self, packet: memoryview, source: Address, now: float) -> None:
-        latch = self.latch
+        latch, leg = self.latch, self._leg
+        if leg is None:
+            return
         if latch is None or (
             source != latch.source and not self._accept(latch, packet, source, now)
         ):
-            self._leg.wrong_source_packets += 1
-        elif self._is_taken(packet, now):
+            leg.wrong_source_packets += 1
+        elif self._is_taken(leg, packet, now):
             return
         elif rtp.is_rtcp(packet):
-            self._deliver_rtcp(packet, now)
+            self._deliver_rtcp(leg, packet, now)
         else:
-            self._deliver_rtp(packet, now)
+            self._deliver_rtp(leg, packet, now)
 
-    def _is_taken(self, packet: memoryview, now: float) -> bool:
+    def _is_taken(self, leg: MediaLeg, packet: memoryview, now: float) -> bool:
         """Offer an ordinary packet of sound to the short way."""
-        on_sound = self._leg.on_sound
+        on_sound = leg.on_sound
         return (
             on_sound is not None
             and self.can_receive
@@ -169,41 +176,45 @@ class PlainStream:
         return is_accepted
 
     def _receive_srtp(self, packet: memoryview, source: Address, now: float) -> None:
-        latch, receiver = self.latch, self._sdes.receiver
+        latch, receiver, leg = self.latch, self._sdes.receiver, self._leg
+        if leg is None:
+            return
         if latch is None or receiver is None:
-            self._leg.wrong_source_packets += 1
+            leg.wrong_source_packets += 1
             return
         is_rtcp = rtp.is_rtcp(packet)
         plain = receiver.unprotect_rtcp(packet) if is_rtcp else receiver.unprotect(packet)
         if plain is None:
-            self._leg.auth_failed += 1
+            leg.auth_failed += 1
             return
         if source != latch.source:
             latch.follow(source)
         if is_rtcp:
-            self._deliver_rtcp(plain, now)
-        elif not self._is_taken(plain, now):
-            self._deliver_rtp(plain, now)
+            self._deliver_rtcp(leg, plain, now)
+        elif not self._is_taken(leg, plain, now):
+            self._deliver_rtp(leg, plain, now)
 
-    def _deliver_rtp(self, packet: memoryview, now: float) -> None:
+    def _deliver_rtp(self, leg: SourceCheckedLeg, packet: memoryview, now: float) -> None:
         if len(packet) < rtp.HEADER_BYTES or not self.can_receive:
-            self._leg.unwanted_packets += 1
-        elif self._leg.on_rtp is not None:
-            self._leg.on_rtp(self._leg, self.media, packet, now)
+            leg.unwanted_packets += 1
+        elif leg.on_rtp is not None:
+            leg.on_rtp(leg, self.media, packet, now)
 
     def _receive_rtcp(self, packet: memoryview, source: Address, now: float) -> None:
-        receiver = self._sdes.receiver
+        receiver, leg = self._sdes.receiver, self._leg
+        if leg is None:
+            return
         if self.latch is None or (receiver is None and not self._is_rtcp_source(source)):
-            self._leg.wrong_source_packets += 1
+            leg.wrong_source_packets += 1
             return
         if not rtp.is_rtcp(packet):
             return
         plain = packet if receiver is None else receiver.unprotect_rtcp(packet)
         if plain is None:
-            self._leg.auth_failed += 1
+            leg.auth_failed += 1
             return
         self._rtcp_source = source
-        self._deliver_rtcp(plain, now)
+        self._deliver_rtcp(leg, plain, now)
 
     def _is_rtcp_source(self, source: Address) -> bool:
         """Believe the signalled address and RTP's neighbour; behind NAT the first port, then no other."""
@@ -217,11 +228,12 @@ class PlainStream:
         is_translated = believed != latch.signalled
         return source[1] == believed[1] + 1 or (is_translated and self._rtcp_source is None)
 
-    def _deliver_rtcp(self, packet: memoryview, now: float) -> None:
-        if self._leg.on_rtcp is not None:
-            self._leg.on_rtcp(self._leg, self.media, packet, now)
+    def _deliver_rtcp(self, leg: MediaLeg, packet: memoryview, now: float) -> None:
+        if leg.on_rtcp is not None:
+            leg.on_rtcp(leg, self.media, packet, now)
 
     def close(self) -> None:
         self.stop()
+        self._leg = None
         self.rtp.close()
         self.rtcp.close()

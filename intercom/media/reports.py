@@ -45,8 +45,9 @@ class Reports:
             self._timer = self._call_at(self._clock() + REPORT_INTERVAL_S, self._send)
 
     def close(self) -> None:
-        """Stop; idempotent."""
+        """Report no more; idempotent."""
         self._is_closed = True
+        self._members = tuple
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

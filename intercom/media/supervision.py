@@ -41,12 +41,17 @@ class Supervision:
         else:
             self._silence.watch(now)
         if panel is None:
-            self.close()
+            self._stop()
         elif self._timer is None:
             self._schedule(now)
 
     def close(self) -> None:
-        """Stop; idempotent."""
+        """Stop, and tell nobody of anything any more; idempotent."""
+        self._stop()
+        self.on_silence = self.on_path = self.on_path_words = None
+        self._paths.close()
+
+    def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

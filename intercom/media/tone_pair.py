@@ -1,8 +1,8 @@
 """Two tones that could be a key to anybody, in the packet that has just come: wider than any receiver.
 
-    packet ─▶ energy ─▶ gate, 20 ms every 10 ms ─▶ fit of two sinusoids ─▶ Pair
-              -50 dBm0   the strongest of each        residual, frequencies
-                         group make up half
+    packet ─▶ energy ─▶ gate, 20 ms every 10 ms ─▶ rough fit ─▶ fit of two sinusoids ─▶ Pair
+              -50 dBm0   the strongest of each     at the gate's   residual, frequencies
+                         group make up half        frequencies
 
 A receiver takes ±1.5 to ±3 %, here all between the outermost tones' ±5 % is one; a receiver needs 23 to 40 ms,
 here 15 ms are enough. Sound is 8 kHz, floats on the 16-bit scale.
@@ -25,6 +25,7 @@ _STEP_HZ = 20.0
 _LOW = np.arange(LOW_HZ[0] * (1 - _MASK), LOW_HZ[-1] * (1 + _MASK) + _STEP_HZ / 2, _STEP_HZ)
 _HIGH = np.arange(HIGH_HZ[0] * (1 - _MASK), HIGH_HZ[-1] * (1 + _MASK) + _STEP_HZ / 2, _STEP_HZ)
 _LOWS = len(_LOW)
+_BINS = _LOWS + len(_HIGH)
 _DIAL_HZ = (350.0, 425.0, 440.0)
 _DIAL_SHAPES = 5
 """Any of the dial tones in 20 ms is a sum of so many."""
@@ -40,6 +41,12 @@ _LEAST_SHARE = 0.05
 _DIAL_SHARE = 0.1
 _ALONE: tuple[tuple[float, ...], ...] = ((),)
 _UNDER: tuple[tuple[float, ...], ...] = ((), (425.0,), (350.0, 440.0))
+_ROUGH = 0.42
+"""The rough fit's residual, over which none is within its limit: what its frequencies are off is little."""
+_POOR = 0.34
+"""The rough fit's residual, over which it can at most be a chopped tone."""
+_FAINT = 0.1
+"""Twist of 20 dB: less of a second tone is what a codec adds to one."""
 _RESIDUAL = 0.28
 _CLEAN = 0.12
 _APART = 0.6
@@ -68,12 +75,22 @@ class Pair:
 @dataclass(frozen=True, slots=True)
 class _Tables:
     gate: Floats
-    """Window x (cosine and sine of every frequency, a basis of the dial tones)."""
-    sums: Floats
-    """Squares of those x (power at every frequency, of a dial tone)."""
+    """Window x (cosines of every frequency, sines of every frequency, a basis of the dial tones)."""
     times: Doubles
     """Of a window's samples, in seconds about its middle."""
     slope: Doubles
+    common: "_Scratch"
+
+
+class _Scratch:
+    """Where the gate's results lie until the next packet: the same for all streams, for it stays warm."""
+
+    def __init__(self, windows: int) -> None:
+        self.heard = np.empty((windows, 2 * _BINS + _DIAL_SHAPES), np.float32)
+        self.cosines, self.sines = self.heard[:, :_BINS], self.heard[:, _BINS : 2 * _BINS]
+        self.powers = np.empty((windows, _BINS), np.float32)
+        self.lows, self.highs = self.powers[:, :_LOWS], self.powers[:, _LOWS:]
+        self.dials = self.heard[:, 2 * _BINS :]
 
 
 @cache
@@ -81,13 +98,35 @@ def _tables() -> _Tables:
     times = (np.arange(WINDOW) - (WINDOW - 1) / 2) / RATE_HZ
     bins = np.concatenate((_LOW, _HIGH))
     dial, _, _ = np.linalg.svd(sinusoids(times, _DIAL_HZ), full_matrices=False)
-    gate = np.hstack((sinusoids(times, bins) * np.sqrt(2 / WINDOW), dial[:, :_DIAL_SHAPES]))
-    sums = np.zeros((gate.shape[1], len(bins) + 1))
-    for n in range(len(bins)):
-        sums[2 * n : 2 * n + 2, n] = 1
-    sums[2 * len(bins) :, -1] = 1
+    waves = sinusoids(times, bins) * np.sqrt(2 / WINDOW)
+    gate = np.hstack((waves[:, ::2], waves[:, 1::2], dial[:, :_DIAL_SHAPES]))
     slope = (times / (times[-1] - times[0]))[:, np.newaxis]
-    return _Tables(gate.astype(np.float32), sums.astype(np.float32), times, slope)
+    return _Tables(gate.astype(np.float32), times, slope, _Scratch(2))
+
+
+@cache
+def _shapes(low: int, high: int, *, is_dial: bool) -> tuple[Floats, Floats]:
+    """Give orthogonal shapes that make up two tones of the gate whose amplitudes may slope, and a dial tone.
+
+    And what makes the tones' amplitudes of those.
+    """
+    tables = _tables()
+    tones = sinusoids(tables.times, (float(_LOW[low]), float(_HIGH[high])))
+    parts = [tones, tones * tables.slope]
+    if is_dial:
+        parts.append(tables.gate[:, 2 * _BINS :].astype(np.float64))
+    shapes, mixed = np.linalg.qr(np.hstack(parts))
+    amplitudes = np.linalg.inv(mixed)[:4]
+    return np.ascontiguousarray(shapes.T, np.float32), amplitudes.astype(np.float32)
+
+
+def _rough(window: Floats, total: float, low: int, high: int, *, is_dial: bool) -> float:
+    """Give the share that two tones at just these frequencies leave: a fit that costs little."""
+    shapes, amplitudes = _shapes(low, high, is_dial=is_dial)
+    heard = shapes.dot(window)
+    left = max(total - float(heard.dot(heard)), 0.0)
+    tones = amplitudes.dot(heard)
+    return left / (left + float(tones.dot(tones)) * (WINDOW / 2) + 1.0)
 
 
 class PairFinder:
@@ -100,8 +139,8 @@ class PairFinder:
         self._tail = 0.0
         """The energy of the last half window of before."""
         self._windows = self._windows_of(WINDOW)
-        self._heard = np.empty((2, len(self._tables.sums)), np.float32)
-        self._powers = np.empty((2, self._tables.sums.shape[1]), np.float32)
+        self.is_near = False
+        """Whether the newest packet holds what is like two tones at all, though it be no pair."""
         self._held: tuple[float, float, str] | None = None
         """The tones of the packet before, and their keys."""
         self._at = 0
@@ -110,8 +149,10 @@ class PairFinder:
     def look(self, samples: Floats) -> Pair | None:
         """Take the next packet's samples and name the pair that is in it, if any is."""
         self._at += 1
-        samples = samples[-_MOST_SAMPLES:]
+        self.is_near = False
         count = len(samples)
+        if count > _MOST_SAMPLES:
+            samples, count, self.is_near = samples[-_MOST_SAMPLES:], _MOST_SAMPLES, True
         if not count:
             return None
         end = WINDOW + count
@@ -144,22 +185,21 @@ class PairFinder:
         return as_strided(self._store[first:], (whole, WINDOW), (HOP * size, size))
 
     def _look(self, count: int, totals: list[float]) -> Pair | None:
-        if count == WINDOW:
-            windows, heard, powers = self._windows, self._heard, self._powers
-        else:
+        tables = self._tables
+        windows, to = self._windows, tables.common
+        if count != WINDOW:
             windows = self._windows_of(count)
-            heard = np.empty((len(windows), len(self._tables.sums)), np.float32)
-            powers = np.empty((len(windows), self._tables.sums.shape[1]), np.float32)
-        np.dot(windows, self._tables.gate, heard)
-        np.multiply(heard, heard, heard)
-        np.dot(heard, self._tables.sums, powers)
-        lows = powers[:, :_LOWS].argmax(1).tolist()
-        highs = powers[:, _LOWS:-1].argmax(1).tolist()
+            to = _Scratch(len(windows))
+        np.dot(windows, tables.gate, to.heard)
+        np.multiply(to.heard, to.heard, to.heard)
+        np.add(to.cosines, to.sines, to.powers)
+        dials = to.dials.tolist()
+        lows, highs = to.lows.argmax(1).tolist(), to.highs.argmax(1).tolist()
         best: Pair | None = None
         at = (0.0, 0.0)
-        item = powers.item
+        item = to.powers.item
         for n, total in enumerate(totals):
-            low, high, dial = item(n, lows[n]), item(n, _LOWS + highs[n]), item(n, -1)
+            low, high, dial = item(n, lows[n]), item(n, _LOWS + highs[n]), sum(dials[n])
             both = low + high
             rest = max(total - dial, _LEAST_SHARE * total)
             if both < _HOLDS_SHARE * rest:
@@ -167,25 +207,34 @@ class PairFinder:
             hz = (float(_LOW[lows[n]]), float(_HIGH[highs[n]]))
             found = self._hold(hz)
             if found is None and both >= _SHARE * rest and min(low, high) >= _WEAKER * both:
-                found = self._judge(windows[n], hz, is_dial=dial > _DIAL_SHARE * total)
+                is_dial = dial > _DIAL_SHARE * total
+                rough = _rough(windows[n], total, lows[n], highs[n], is_dial=is_dial)
+                if rough <= _ROUGH:
+                    self.is_near = True
+                    found = self._judge(windows[n], hz, rough, is_dial=is_dial)
             if found is not None and (best is None or found.residual < best.residual):
                 best, at = found, hz
         is_sure = best is not None and best.residual <= _SURE
         self._held = (*at, best.keys) if best is not None and is_sure else None
         return best
 
-    def _judge(self, window: Floats, hz: tuple[float, float], *, is_dial: bool) -> Pair | None:
-        residual, apart, exact = self._fit(window, hz, is_dial=is_dial)
+    def _judge(
+        self, window: Floats, hz: tuple[float, float], rough: float, *, is_dial: bool
+    ) -> Pair | None:
+        is_poor = rough > _POOR
+        if is_poor and not self._persists(hz):
+            return None
+        residual, apart, exact, twist = self._fit(window, hz, is_dial=is_dial)
+        if twist < _FAINT:
+            return None
         limit = _RESIDUAL if apart <= _APART else _CLEAN
-        if residual > limit and not self._persists(hz, residual):
+        if residual > limit and (residual > _CHOPPED or not (is_poor or self._persists(hz))):
             return None
         keys = _keys(*exact)
         return Pair(keys, residual) if keys else None
 
-    def _persists(self, hz: tuple[float, float], residual: float) -> bool:
+    def _persists(self, hz: tuple[float, float]) -> bool:
         """Tell whether tones that are no two steady sinusoids stay where they are: chopped ones."""
-        if residual > _CHOPPED:
-            return False
         is_same = self._at - self._seen_at <= 1 and _are_near(hz, self._seen)
         self._times = self._times + 1 if is_same else 1
         self._seen, self._seen_at = hz, self._at
@@ -200,7 +249,7 @@ class PairFinder:
 
     def _fit(
         self, window: Floats, hz: tuple[float, float], *, is_dial: bool
-    ) -> tuple[float, float, tuple[float, float]]:
+    ) -> tuple[float, float, tuple[float, float], float]:
         samples = window.astype(np.float64)
         fits = [_fit(samples, hz, under, self._tables) for under in (_UNDER if is_dial else _ALONE)]
         return min(fits)
@@ -212,20 +261,20 @@ def _are_near(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 def _fit(
     samples: Doubles, hz: tuple[float, float], under: tuple[float, ...], tables: _Tables
-) -> tuple[float, float, tuple[float, float]]:
+) -> tuple[float, float, tuple[float, float], float]:
     """Fit two sinusoids whose amplitudes may slope.
 
-    Give the share that they leave, how differently they slope, and their frequencies.
+    Give the share that they leave, how differently they slope, their frequencies, and weak by strong.
     """
     guess = np.array(hz)
     times, slope = tables.times, tables.slope
     span_s = float(times[-1] - times[0])
     nuisance = sinusoids(times, under)
     remains = samples
-    strength = apart = 0.0
+    strength = apart = twist = 0.0
     for _ in range(_ROUNDS):
         tones = sinusoids(times, guess)
-        basis = np.hstack((tones, tones * slope, nuisance))
+        basis = np.concatenate((tones, tones * slope, nuisance), 1)
         parts = np.linalg.solve(basis.T @ basis, basis.T @ samples)
         remains = samples - basis @ parts
         both = parts[:8:2] - 1j * parts[1:8:2]
@@ -233,12 +282,11 @@ def _fit(
         slopes = both[2:] / np.where(both[:2] == 0, 1e-9, both[:2])
         weak, strong = sorted(np.abs(both[:2]).tolist())
         # A weak tone's slope is known the less.
-        apart = abs(float(slopes[0].real - slopes[1].real)) * min(
-            1.0, 2.5 * weak / max(strong, 1e-9)
-        )
+        twist = weak / max(strong, 1e-9)
+        apart = abs(float(slopes[0].real - slopes[1].real)) * min(1.0, 2.5 * twist)
         guess = guess + np.clip(slopes.imag, -1.5, 1.5) / (2 * np.pi * span_s)
     noise = float(remains @ remains) / len(samples)
-    return noise / max(strength + noise, 1.0), apart, (float(guess[0]), float(guess[1]))
+    return noise / max(strength + noise, 1.0), apart, (float(guess[0]), float(guess[1])), twist
 
 
 def _keys(low_hz: float, high_hz: float) -> str:

@@ -34,7 +34,8 @@ class SessionChanges:
     """The changes of one dialog's session, ours and the peer's."""
 
     def __init__(self, usage: "InviteUsage") -> None:
-        self._usage = usage
+        self._owner: InviteUsage | None = usage
+        """None once it is forgotten."""
         self._core = usage.core
         self.session = Session()
         self.timer = SessionTimer(self._core, on_refresh=self._refresh, on_expire=self._expire)
@@ -45,6 +46,11 @@ class SessionChanges:
         self._next: tuple[str, bytes, str] | None = None
         """What our user wants meanwhile, while a refresh of our own is under way."""
         self._allows_update = False
+
+    @property
+    def _usage(self) -> "InviteUsage":
+        assert self._owner is not None, "all that may call has been stopped"
+        return self._owner
 
     def learn(self, message: Message) -> None:
         """Take note of what the peer allows."""
@@ -57,6 +63,14 @@ class SessionChanges:
         self._next = None
         if self._own is not None:
             self._own.stop()
+
+    def close(self) -> None:
+        """Let the dialog go, so that neither keeps the other; what waits is answered no more."""
+        self.stop()
+        self.timer.close()
+        self.waiting = self._own = self._owner = None
+        if self._limit is not None:
+            self._limit.stop()
 
     # Ours
 
@@ -116,7 +130,7 @@ class SessionChanges:
 
     def _end(self, own: RefreshRequest, status: int, response: Response | None, now: float) -> None:
         self._own = None
-        if self._usage.is_over:
+        if self._owner is None or self._owner.is_over:
             return
         if response is not None and status < 300:
             self._succeed(own, response, now)

@@ -27,6 +27,10 @@ def ignore_failure(_status: int, _now: float) -> None:
     """Do nothing about a failure."""
 
 
+def _no_cseq() -> int:
+    return 0
+
+
 class ClientRequest:
     """One request and its retries: each realm is answered once, again only when its nonce was stale."""
 
@@ -102,6 +106,12 @@ class ClientRequest:
             self.transaction = layer.send_request(self.draft, self.destination, self, now)
             return
         self._on_failure(status, now)
+
+    def handle_end(self, transaction: ClientTransaction) -> None:
+        """Let those go whom there is nothing more to tell, unless it was tried once more."""
+        if transaction is self.transaction:
+            self._next_cseq = _no_cseq
+            self._on_response, self._on_failure = ignore_response, ignore_failure
 
     def _can_answer(self, response: Response) -> bool:
         key, header = _HEADERS[response.status]

@@ -72,6 +72,11 @@ class ReliableProvisionals:
         if self._repeater is not None:
             self._repeater.stop()
 
+    def close(self) -> None:
+        """Stop, and give nothing up any more: the call is over."""
+        self.stop()
+        self._on_give_up = _nothing
+
     def _is_meant(self, prack: Message) -> bool:
         """Compare RAck: RSeq, CSeq number and method (RFC 3262 §7.2)."""
         expected = [str(self._number), str(self._invite.cseq), "INVITE"]
@@ -102,3 +107,7 @@ class ReliableProvisionals:
             now=now,
             longest_s=TIMER_B_S,  # RFC 3262 §3: it doubles without end
         )
+
+
+def _nothing(_now: float) -> None:
+    """Do nothing."""

@@ -163,6 +163,11 @@ class SessionTimer:
         if self._expiry is not None:
             self._expiry.stop()
 
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        self._on_refresh = self._on_expire = _nothing
+
     def _stop_refresh(self) -> None:
         if self._refresh is not None:
             self._refresh.stop()
@@ -175,6 +180,10 @@ class SessionTimer:
             self._refresh = self._core.timers.start(now + interval_s / 2, self._on_refresh)
         until_s = interval_s - min(_MARGIN_S, interval_s / 3)
         self._expiry = self._core.timers.start(now + until_s, self._on_expire)
+
+
+def _nothing(_now: float) -> None:
+    """Do nothing."""
 
 
 def _number(message: Message, key: str) -> int | None:

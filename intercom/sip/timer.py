@@ -42,7 +42,8 @@ class Alarm(Timed):
     @override
     def handle_timer(self, now: float) -> None:
         self.deadline_at = None
-        self._action(now)
+        action, self._action = self._action, _nothing
+        action(now)
 
 
 def _nothing(_now: float) -> None:

@@ -49,6 +49,25 @@ class ClientUser(Protocol):
     def handle_failure(self, status: int, now: float) -> None:
         """Take 408 for silence, 503 for a transport that failed."""
 
+    def handle_end(self, transaction: "ClientTransaction") -> None:
+        """Take word that nothing more will come of this transaction."""
+
+
+class _Nobody:
+    """The user of a transaction that is over: neither keeps the other."""
+
+    def handle_response(self, response: Response, now: float) -> None:
+        pass
+
+    def handle_failure(self, status: int, now: float) -> None:
+        pass
+
+    def handle_end(self, transaction: "ClientTransaction") -> None:
+        pass
+
+
+NOBODY = _Nobody()
+
 
 class ClientTransaction(Timed):
     """What both client machines share."""
@@ -87,8 +106,7 @@ class ClientTransaction(Timed):
     def fail(self, now: float) -> None:
         """Take word that the transport could not deliver (RFC 3261 §17.1.4)."""
         if self.state is State.TRYING or self.state is State.PROCEEDING:
-            self.terminate()
-            self._user.handle_failure(503, now)
+            self._fail(503, now)
 
     @property
     def is_reliable(self) -> bool:
@@ -103,11 +121,30 @@ class ClientTransaction(Timed):
             self.state = State.COMPLETED
             self.deadline_at = until
 
+    def _fail(self, status: int, now: float) -> None:
+        self.terminate()
+        self._user.handle_failure(status, now)
+        self._let_go()
+
+    def _expire(self) -> None:
+        """End, for nothing is left to be absorbed."""
+        self.terminate()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        user, self._user = self._user, NOBODY
+        user.handle_end(self)
+
     def terminate(self) -> None:
         """End without a word to the user."""
         self.state = State.TERMINATED
         self.deadline_at = None
         self._table.pop(self.key, None)
+
+    def _tell_final(self, response: Response, now: float) -> None:
+        self._user.handle_response(response, now)
+        if self.state is State.TERMINATED:
+            self._let_go()
 
     def _send(self, data: bytes) -> None:
         self._outbox.append(Datagram(data, self.destination))
@@ -142,7 +179,7 @@ class InviteClientTransaction(ClientTransaction):
                 self._ack = self.draft.failure_ack(response)
                 self._send(self._ack)
                 self._complete(now + TIMER_D_S)
-                self._user.handle_response(response, now)
+                self._tell_final(response, now)
             case State.COMPLETED if status >= 300:
                 self._send(self._ack)
             case State.ACCEPTED | State.COMPLETED if 200 <= status < 300:
@@ -153,10 +190,9 @@ class InviteClientTransaction(ClientTransaction):
     @override
     def handle_timer(self, now: float) -> None:
         if self.state is not State.TRYING:
-            self.terminate()  # timers D and M
+            self._expire()  # timers D and M
         elif now >= self._timer_b_at:
-            self.terminate()
-            self._user.handle_failure(408, now)
+            self._fail(408, now)
         else:
             self._send(self._data)
             self._interval_s *= 2
@@ -182,17 +218,16 @@ class NonInviteClientTransaction(ClientTransaction):
                 self.state = State.PROCEEDING
             case State.TRYING | State.PROCEEDING:
                 self._complete(now + T4_S)  # timer K
-                self._user.handle_response(response, now)
+                self._tell_final(response, now)
             case _:
                 pass  # a retransmitted final: timer K is there to absorb it
 
     @override
     def handle_timer(self, now: float) -> None:
         if self.state is State.COMPLETED:
-            self.terminate()
+            self._expire()
         elif now >= self._timer_f_at:
-            self.terminate()
-            self._user.handle_failure(408, now)
+            self._fail(408, now)
         else:
             self._send(self._data)
             is_trying = self.state is State.TRYING
@@ -307,10 +342,15 @@ class InviteServerTransaction(ServerTransaction):
 
     @override
     def lose(self) -> None:
-        is_open = self.is_open
+        on_lost = self.on_lost if self.is_open else None
         self.terminate()
-        if is_open and self.on_lost is not None:
-            self.on_lost()
+        if on_lost is not None:
+            on_lost()
+
+    @override
+    def terminate(self) -> None:
+        super().terminate()
+        self.on_cancel = self.on_lost = None
 
     @override
     def handle_timer(self, now: float) -> None:

@@ -19,7 +19,7 @@ from intercom.sip.headers import reason_field
 from intercom.sip.message import Request, Response
 from intercom.sip.option_tags import words_of
 from intercom.sip.timer import Alarm
-from intercom.sip.transaction import TIMER_B_S, State
+from intercom.sip.transaction import NOBODY, TIMER_B_S, State
 from intercom.sip.usage import InviteUsage
 
 MAX_FORKS = 16
@@ -29,19 +29,6 @@ _EXTENSION_FIELDS = {"Supported", "Session-Expires", "Min-SE"}
 _DIALOG_GONE = 199  # RFC 6228
 LINGER_S = 180.0
 """How long a 2xx may come after we gave up without a final: as long as a proxy rings (timer C, RFC 3261 §16.6)."""
-
-
-class _Ignore:
-    """The user of a CANCEL: only the INVITE's own final counts."""
-
-    def handle_response(self, response: Response, now: float) -> None:
-        pass
-
-    def handle_failure(self, status: int, now: float) -> None:
-        pass
-
-
-_IGNORE = _Ignore()
 
 
 class ClientUsage(InviteUsage):
@@ -147,7 +134,8 @@ class ClientUsage(InviteUsage):
             return
         self._is_cancel_sent = True
         draft = self._request.draft.cancel(reason_field(self._cancel_reason))
-        self.core.layer.send_request(draft, self._request.destination, _IGNORE, now)
+        destination = self._request.destination  # only the INVITE's own final counts:
+        self.core.layer.send_request(draft, destination, NOBODY, now)
         self._give_up = self.core.timers.start(now + TIMER_B_S, self._give_up_final)
 
     def _give_up_final(self, now: float) -> None:

@@ -217,6 +217,11 @@ class ServerUsage(InviteUsage):
         else:
             self._cancel(now)  # RFC 3261 §15: a caller may end an early dialog by BYE
 
+    @override
+    def forget(self) -> None:
+        super().forget()
+        self._reliable.close()
+
     def _cancel(self, now: float) -> None:
         """Take the caller's CANCEL, answered already."""
         if self._is_answered or self.is_over:

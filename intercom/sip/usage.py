@@ -386,6 +386,7 @@ class InviteUsage:
     def forget(self) -> None:
         """Drop out of all tables."""
         self.retire()
+        self.changes.close()
         self.core.usages_by_tag.pop((self.sip_call_id, self.local_tag), None)
 
     def _stop_repeating(self) -> None:

@@ -9,6 +9,7 @@ from intercom.media import g711, rtp, tones
 from intercom.media.encode import Encoder
 from intercom.media.phone_ear import BEEP_LIMIT_S, PhoneEar
 from intercom.sip.codec import Codec
+from tests.media import dtmf_corpus
 from tests.media.key_house import (
     EVENT,
     FRAME,
@@ -275,6 +276,29 @@ def test_a_residents_words_reach_the_panel_unchanged():
     packets = ear.packets(rng.normal(0, 1500, 8000))
 
     assert all(came is went for came, went in zip(packets, ear.hear(packets), strict=True))
+
+
+@pytest.mark.parametrize("hz", [700, 1000, 1150, 1300])
+@pytest.mark.parametrize("codec", Codec, ids=lambda codec: codec.name)
+def test_one_steady_tone_from_a_phone_reaches_the_panel_in_any_codec(codec, hz):
+    ear = Ear(codec)
+    packets = ear.packets(rest(40), 8000 * np.sin(2 * np.pi * hz * np.arange(8000) / 8000))
+
+    out = ear.hear(packets)[3:]
+
+    assert sum(went is not came for came, went in zip(packets[3:], out, strict=True)) <= 1
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("condition", dtmf_corpus.ACCEPTED)
+def test_an_ear_tells_of_hard_lines_what_the_detector_tells_that_looks_at_everything(condition):
+    for case in dtmf_corpus.make(condition, lines=2, seed=4):
+        ear = Ear()
+        wave = np.frombuffer(case.pcm, "<i2").astype(float)
+        packets = ear.packets(wave)
+        ear.hear([each for n, each in enumerate(packets) if n not in case.lost])
+
+        assert "".join(ear.digits) == case.digits
 
 
 def beep():

@@ -100,6 +100,24 @@ def test_one_tone_and_the_networks_own_are_no_pair(hz):
     assert not any(heard(frames(on_the_line(wave)))[1:])
 
 
+def test_a_second_tone_20_db_under_the_first_is_a_codecs_noise_and_15_db_a_key():
+    for twist_db, is_key in ((-22.0, False), (-15.0, True), (15.0, True), (22.0, False)):
+        wave = key_tone("*", 200, low_dbm0=-5.0 - max(0.0, twist_db), twist_db=twist_db)
+
+        assert any(heard(frames(on_the_line(wave)))[1:-1]) == is_key
+
+
+def test_what_is_nearly_two_tones_is_told_even_where_it_is_no_pair():
+    finder = PairFinder()
+    tones, noise = key_tone("5", 20), np.random.default_rng(5).normal(0, 2000, FRAME)
+    told = []
+    for each in (noise, tones, noise, np.zeros(FRAME)):
+        finder.look(each.astype(np.float32))
+        told.append(finder.is_near)
+
+    assert told == [False, True, False, False]
+
+
 def test_noise_and_silence_are_no_pair():
     noise = np.random.default_rng(5).normal(0, 2000, 80_000)
 

@@ -32,6 +32,9 @@ class User:
     def handle_failure(self, status, now):
         self.failures.append(status)
 
+    def handle_end(self, transaction):
+        self.ended = transaction
+
 
 @dataclass
 class Rig:
