@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OURS = {"intercom", "firmware_sim", "tests", "bench"}
+OURS |= {file.stem for file in (ROOT / "bench").glob("*.py")}  # a benchmark is started as a file
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 

@@ -12,7 +12,7 @@ const WORDS = {
 const FAULTS = {
   link_down: "Panel link cut", sip_down: "SIP cut", relay_silent: "Door commands ignored",
   relay_stuck: "Coil draws no current", mute: "Answers get lost", slow: "Link is slow",
-  no_video: "Camera dead", no_sound: "Microphone dead", no_speaker: "Speaker dead",
+  no_video: "Camera dead", stubborn_camera: "Key frames are rare", no_sound: "Microphone dead", no_speaker: "Speaker dead",
 };
 const PHASES = { on: "Energised", prolonged: "Energised", off: "At rest", "no current": "No current" };
 const STEPS = {

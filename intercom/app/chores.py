@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from intercom.adapters.sip.farewell import FAREWELLS
-from intercom.media import prompts, tones
+from intercom.media import prompts, tone_pair, tones
 from intercom.media.clips import encoded_clip, encoded_ringback
 from intercom.routing.directory import Directory
 from intercom.sip.capture import Capture
@@ -28,7 +28,11 @@ _SAID = frozenset({prompts.Words.NO_CALLBACK, prompts.Words.PRESS_ANY_KEY, *FARE
 
 
 def prepare_sounds(directory: Directory) -> None:
-    """Make every sound of a building once, so that no call waits for it (14 ms of the loop each)."""
+    """Make every sound of a building once, so that no call waits for it (14 ms of the loop each).
+
+    And the tables by which tones are found in what is heard.
+    """
+    tone_pair.prepare()
     for codec in G711:
         encoded_ringback(codec)
     for make in (tones.opened, tones.refused, tones.ending_soon):

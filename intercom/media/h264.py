@@ -209,11 +209,13 @@ class GopCache:
         self._held_bytes = sum(map(len, own))
         self._key_ts = self._gop_start_ts = timestamp
         self.is_complete = True
-        self.missing = tuple(
-            self._sets[kind]
-            for kind in (NalType.SPS, NalType.PPS)
-            if kind not in self._seen_in_picture and kind in self._sets
-        )
+        wanted: tuple[NalType, ...] = (
+            NalType.SPS,
+            NalType.PPS,
+        )  # no decoder reads a PPS before its SPS
+        if NalType.SPS in self._seen_in_picture:
+            wanted = () if NalType.PPS in self._seen_in_picture else (NalType.PPS,)
+        self.missing = tuple(self._sets[kind] for kind in wanted if kind in self._sets)
 
     def _is_news(self, timestamp: int) -> bool:
         """Tell whether a key frame of this time is another one than the last, and not an earlier one."""

@@ -124,6 +124,15 @@ def test_parameter_sets_that_came_earlier_are_named_for_a_key_frame_without_them
     assert cache.missing == (SPS, PPS)
 
 
+def test_a_key_frame_that_lost_its_sps_on_the_way_gets_both_sets_in_their_order():
+    """A decoder that is new reads no PPS before its SPS."""
+    camera, cache = Camera(), GopCache(",".join(base64.b64encode(x).decode() for x in (SPS, PPS)))
+    _lost, pps, idr = camera.picture(SPS, PPS, IDR)
+
+    assert not cache.add(pps).begins_key_frame
+    assert cache.add(idr).missing == (SPS, PPS)
+
+
 def test_parameter_sets_of_the_sdp_serve_a_panel_that_never_sends_them():
     sprop = ",".join(base64.b64encode(nal).decode() for nal in (SPS, PPS))
     cache = GopCache(sprop)
