@@ -18,6 +18,7 @@ from intercom.media.hearing import Hearing, silenced
 from intercom.media.inband import DetectedDigit, InBandDetector
 from intercom.media.inband_fit import Floats
 from intercom.media.leg import MediaLeg
+from intercom.media.lone_tone import LoneTone
 from intercom.media.tone_pair import RATE_HZ, PairFinder
 
 NEGOTIATED_LEAST_S = 0.1
@@ -47,6 +48,8 @@ class PhoneEar:
         self._keys: InBandDetector | None = None
         self._beep: BeepDetector | None = None
         self._wants_keys = self._wants_beep = True
+        self._loudness: LoneTone | None = LoneTone()
+        """Until a person is there: a key in the midst of a machine's greeting is nobody's."""
         self._near = 0
         self._units = leg.codec.clock_hz // RATE_HZ
         """Of the timestamp, a sample."""
@@ -66,6 +69,7 @@ class PhoneEar:
     def stop_beep(self) -> None:
         """Listen for a beep no more: a person is there."""
         self._beep, self._wants_beep = None, False
+        self._loudness = None
 
     def pass_over(self, packet: memoryview) -> None:
         """Take a packet that is no sound but has one's number: a telephone-event."""
@@ -128,6 +132,8 @@ class PhoneEar:
     def _next(self, sequence: int, timestamp: int, samples: Floats, now: float) -> None:
         self._sequence = sequence
         keys = self._keys
+        if self._loudness is not None:
+            self._loudness.take(samples)
         if keys is not None:
             has_events = self._leg.dtmf_payload_type is not None
             keys.least_s = NEGOTIATED_LEAST_S if has_events else 0.0
@@ -154,7 +160,8 @@ class PhoneEar:
 
     def _tell(self, digits: list[DetectedDigit], now: float) -> None:
         for digit in digits:
-            self._on_digit(digit.digit, now)
+            if self._loudness is None or self._loudness.is_alone(digit.duration_s):
+                self._on_digit(digit.digit, now)
 
     def _listen_for_beep(self, beep: BeepDetector, samples: Floats, now: float) -> None:
         if self._began_at is None:

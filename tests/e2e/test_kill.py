@@ -209,6 +209,8 @@ async def test_a_port_that_is_taken_is_named_with_its_setting_and_ends_the_start
 ):
     async with open_stage() as stage:
         with socket.socket(socket.AF_INET, kind) as taken:
+            if kind is socket.SOCK_STREAM:  # an earlier test's connections may linger there
+                taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             taken.bind((HOST, getattr(stage.ports, port)))
             if kind is socket.SOCK_STREAM:
                 taken.listen()

@@ -227,7 +227,7 @@ async def test_a_carrier_whose_certificate_is_not_believed_hears_of_no_call(
 
     assert "INVITE" not in phones[0].messages()
     assert "480 Nobody can be reached" in panel.messages()
-    assert "trunk.unreachable" in at.router.log()
+    assert "trunk.certificate_refused" in at.router.log()
 
 
 async def test_of_two_forked_phones_the_answering_one_talks_and_the_other_is_cancelled(

@@ -34,8 +34,12 @@ class Ear:
         self.digits, self.beeps, self.now = [], 0, 10.0
         self.codec, self.sequence, self.ssrc = codec, sequence, ssrc
         self.timestamp = 0xFFFFFF00
-        self.ear = PhoneEar(leg, lambda digit, _now: self.digits.append(digit), self._beeped)
+        self.ear = PhoneEar(leg, self._pressed, self._beeped)
         self.encoder = None if codec.is_g711 else Encoder(codec, 8000, 20)
+
+    def _pressed(self, digit, _now):
+        self.digits.append(digit)
+        self.ear.stop_beep()  # as whoever takes the keys does: a person is there
 
     def _beeped(self):
         self.beeps += 1
@@ -294,6 +298,7 @@ def test_one_steady_tone_from_a_phone_reaches_the_panel_in_any_codec(codec, hz):
 def test_an_ear_tells_of_hard_lines_what_the_detector_tells_that_looks_at_everything(condition):
     for case in dtmf_corpus.make(condition, lines=2, seed=4):
         ear = Ear()
+        ear.ear.stop_beep()
         wave = np.frombuffer(case.pcm, "<i2").astype(float)
         packets = ear.packets(wave)
         ear.hear([each for n, each in enumerate(packets) if n not in case.lost])
@@ -338,3 +343,36 @@ def test_silence_is_no_press():
     house.close()
 
     assert house.opened == []
+
+
+def talk(ms, level=4000):
+    """Something as loud as talk on a telephone, in syllables."""
+    at = np.arange(ms * 8) / 8000
+    voice = sum(np.sin(2 * np.pi * 140 * n * at) / n for n in (1, 2, 3, 5))
+    return level * voice * np.sin(np.pi * 4 * at) ** 2
+
+
+def test_a_key_in_the_midst_of_a_machines_greeting_is_nobodys():
+    ear = Ear()
+
+    ear.hear(ear.packets(talk(1200), key_tone("5", 300), talk(800)))
+
+    assert ear.digits == []
+
+
+def test_who_has_spoken_a_moment_ago_accepts_by_a_key():
+    ear = Ear()
+
+    ear.hear(ear.packets(talk(1200), rest(260), *one_press("5", 150, lead_ms=0)))
+
+    assert ear.digits == ["5"]
+
+
+def test_once_a_person_is_there_a_key_counts_in_the_midst_of_talk():
+    ear = Ear()
+    ear.hear(ear.packets(rest(100)))
+    ear.ear.stop_beep()
+
+    ear.hear(ear.packets(talk(1200), key_tone("5", 150), talk(300)))
+
+    assert ear.digits == ["5"]
