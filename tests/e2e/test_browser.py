@@ -18,6 +18,8 @@ LOOKS = 8
 TALK_MS = 2500
 LATEST_MS = 1000
 """How late a slow machine may write down what it heard."""
+STALL_MS = 200
+"""A router that got no time for so long plays on where it was, and the recording is ahead by as much."""
 TONE_SHARE = 0.5
 SECOND_PULSE_S = 8.0
 
@@ -79,7 +81,7 @@ async def test_the_page_shows_the_visitor_talks_and_opens_the_door_twice(
         await app.page.wait_for_timeout(max(0.0, from_ms + TALK_MS + LATEST_MS - now_ms()))
         at_door = await play.heard("panel")
         share = at_door.share(RESIDENT_HZ, from_ms, from_ms + TALK_MS)
-        assert at_door.share(RESIDENT_HZ, play.pressed_ms, before_ms) == 0
+        assert at_door.share(RESIDENT_HZ, play.pressed_ms, before_ms - STALL_MS) == 0
         assert share >= AT_LEAST
         assert sum(each > TONE_SHARE for each in shares[5:]) >= AT_LEAST * len(shares[5:])
 

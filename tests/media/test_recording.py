@@ -92,12 +92,16 @@ def test_both_channels_are_heard():
     assert "both channels mixed into one" in made.changes
 
 
-@pytest.mark.parametrize("rate_hz", [11025, 16000, 22050, 44100, 48000])
-@pytest.mark.parametrize("hz", [4400, 5000, 7500, 11000, 20000])
-def test_what_8_khz_cannot_hold_is_left_out_and_not_folded(rate_hz, hz):
-    if hz >= rate_hz / 2:
-        pytest.skip("that rate holds no such tone")
-
+@pytest.mark.parametrize(
+    ("hz", "rate_hz"),
+    [
+        (hz, rate_hz)
+        for hz in (4400, 5000, 7500, 11000, 20000)
+        for rate_hz in (11025, 16000, 22050, 44100, 48000)
+        if hz < rate_hz / 2
+    ],
+)
+def test_what_8_khz_cannot_hold_is_left_out_and_not_folded(hz, rate_hz):
     left = resample(sine(hz, rate_hz), rate_hz)[400:-400]
 
     assert 20 * np.log10(np.abs(left).max() / 0.3) < -70
