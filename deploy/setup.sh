@@ -24,8 +24,9 @@ TEST_PACKAGES=(
   espeak-ng:espeak-ng flite:flite "/usr/lib/*/libspandsp.so.2:libspandsp2"
   sipp:sip-tester baresip:baresip-core /usr/lib/baresip/modules/avcodec.so:baresip-ffmpeg
   chromium:chromium "/usr/lib/*/libatomic.so.1:libatomic1"
+  gcc:gcc /usr/include/stdio.h:libc6-dev
 )
-BENCH_PACKAGES=(gcc:gcc /usr/include/stdio.h:libc6-dev rtpengine:rtpengine-daemon)
+BENCH_PACKAGES=(rtpengine:rtpengine-daemon)
 
 say() { printf '== %s\n' "$*"; }
 stop() {
