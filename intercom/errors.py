@@ -7,6 +7,8 @@ IntercomError
 ├── TrunkError               a carrier's trunk cannot be used
 ├── PanelError               a door panel cannot be used
 ├── MediaError               sound or picture cannot be set up
+├── StoreDownError           the database cannot be reached, or not in time: nothing was saved
+├── RefusedError             what somebody asked for cannot be done; names the words that say why
 └── ConfigError              a setting or a building file is wrong; names it and the remedy
     └── NotThereYetError     it is right in itself, but a port, an address or DNS is not there now
 """
@@ -42,6 +44,21 @@ class PanelError(IntercomError):
 
 class MediaError(IntercomError):
     """Sound or picture cannot be set up."""
+
+
+class StoreDownError(IntercomError):
+    """The database cannot be reached, or not in time: nothing was saved, and trying again may help."""
+
+
+class RefusedError(IntercomError):
+    """What somebody asked for cannot be done; nothing was changed."""
+
+    def __init__(self, key: str, *, field: str = "", **values: object) -> None:
+        """`key` names the words in `intercom.texts`, `values` what stands in them, `field` the form's field."""
+        super().__init__(key)
+        self.key = key
+        self.field = field
+        self.values = values
 
 
 class ConfigError(IntercomError):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 
+from intercom.routing.hours import ALWAYS, Hours, Quiet
 from intercom.routing.ids import (
     DeviceId,
     DoorbellId,
@@ -65,6 +66,12 @@ class Property:
     """The telephone keys that open a door (requirement A8)."""
     recordings: Mapping[str, bytes] = field(default_factory=dict, repr=False, hash=False)
     """What it says in its own voice, by the name of the words: 16-bit PCM, 8 kHz, mono."""
+    time_zone: str = "Europe/Oslo"
+    """An IANA name; its hours are of this zone."""
+    quiet: tuple[Quiet, ...] = ()
+    """For every doorbell of it (requirement A18)."""
+    has_keys_in_app: bool = False
+    """Whether residents may open without a call, where their right says so (requirement A16)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +218,29 @@ class SipAccount:
     encryption: Encryption = Encryption.OPTIONAL
 
 
+class RingWay(Enum):
+    """In which order a person's devices ring."""
+
+    APP_THEN_PHONE = "app-then-phone"
+    TOGETHER = "together"
+    """App and phone at once."""
+    PHONE_THEN_APP = "phone-then-app"
+    APP_ONLY = "app-only"
+    PHONE_ONLY = "phone-only"
+
+
+@dataclass(frozen=True, slots=True)
+class DoorRight:
+    """What a person may do with a door beyond or below what being rung from there gives."""
+
+    door_id: DoorId
+    may_open: bool = True
+    """False takes away what being rung gives."""
+    has_key: bool = False
+    """Whether without a call, too."""
+    hours: Hours = ALWAYS
+
+
 @dataclass(frozen=True, slots=True)
 class Resident:
     resident_id: ResidentId
@@ -222,6 +252,9 @@ class Resident:
     """E.164 with +, rung when no app answers; None: no phone."""
     sip_phones: tuple[SipPhone, ...] = ()
     sip_accounts: tuple[SipAccount, ...] = ()
+    ring_way: RingWay = RingWay.APP_THEN_PHONE
+    rights: tuple[DoorRight, ...] = ()
+    """Where any names a door, these alone count for it; else whoever is rung may open in the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +269,12 @@ class Doorbell:
     """How long the apps ring alone before the first phone is called as well."""
     phone_stage_s: float = 30.0
     """How long each phone rings before the next one."""
+    step_s: float | None = None
+    """Seconds between persons who are rung one after the other; None: all at once."""
+    group: str = ""
+    """The name under which it is found on the panel; empty: it stands there by itself."""
+    quiet: tuple[Quiet, ...] = ()
+    """Besides the property's."""
 
 
 class Carrier(Enum):

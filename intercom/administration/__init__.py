@@ -1,0 +1,1 @@
+"""What administrators, owners and residents do with the store; pages, API and commands call it."""

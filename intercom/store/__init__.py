@@ -1,0 +1,1 @@
+"""What the service keeps: properties, doors, people, their rights; SQLite or PostgreSQL."""
