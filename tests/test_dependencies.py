@@ -18,7 +18,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 
 def declared(*groups: list[str]) -> set[str]:
-    return {normal(re.split("[=<>]", one)[0]) for group in groups for one in group}
+    return {normal(re.split(r"[\[=<>]", one)[0]) for group in groups for one in group}
 
 
 def normal(distribution: str) -> str:
