@@ -14,6 +14,7 @@ from intercom.sip.events import InviteReceived
 from tests.fakes import PANEL
 from tests.loopback import Loopback, Node
 from tests.media.peers import Peer, delivered
+from tests.media.test_path_watch import Scene
 from tests.sip.wire import OFFER
 from tests.test_switchboard import Rig, open_rig, settled
 
@@ -74,6 +75,16 @@ async def test_a_finished_call_leaves_next_to_nothing_of_its_sound_and_its_cours
                 await talk(rig, number)
 
     assert left.objects <= MOST_A_CALL * CALLS
+
+
+async def test_a_long_talk_that_is_supervised_leaves_nothing_either():
+    scene = Scene()
+    with garbage() as left:
+        scene.bridge.connect("phone")
+        scene.run(60)
+        scene.bridge.close()
+
+    assert left.objects <= MOST_A_CALL
 
 
 def dial(net: Loopback, caller: Node, callee: Node, number: int) -> None:

@@ -19,11 +19,18 @@ COLLECT_GARBAGE_S = 0.05
 MOST_YOUNG_OBJECTS = 8_000
 """New objects at which Python collects by itself, in the middle of whatever makes them: 2 ms."""
 FULL_EVERY_S = 60.0
-FULL_LATEST_S = 3_600.0
+FULL_LATEST_S = 900.0
 QUIET_BLOCKS = 50_000
 """Of memory, more than at the start: with so few a full collection takes a few ms."""
 _NEVER = 1_000_000_000
-_SAID = frozenset({prompts.Words.NO_CALLBACK, prompts.Words.PRESS_ANY_KEY, *FAREWELLS.values()})
+_SAID = frozenset(
+    {
+        prompts.Words.NO_CALLBACK,
+        prompts.Words.PRESS_ANY_KEY,
+        *FAREWELLS.values(),
+        *READY_ANSWERS.values(),
+    }
+)
 """What is said besides the names of the doors."""
 
 
@@ -60,7 +67,7 @@ class FullCollections:
     A call that ends lets all its objects go by itself: none of them refer to each other in a circle, so
     nothing of it is left for the collector. A full collection goes through every call and trace that
     there is, 0.1 s and more where hundreds of calls a second are made, and finds next to nothing. So it
-    waits for a quiet moment, an hour at most.
+    waits for a quiet moment, a quarter of an hour at most.
     """
 
     def __init__(self, now: float, blocks: int) -> None:

@@ -10,6 +10,7 @@ second, and of each talking leg's sound one packet then.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from intercom.media.leg import Media, SoundHandler
 from intercom.media.member import Member
@@ -53,14 +54,41 @@ class _Stream:
     cause: PathCause | None = None
     """As it was told."""
     losses: int = 0
-    look: SoundHandler | None = None
-    """Waits for one packet of it."""
     silent_since: float | None = None
     is_silence_told: bool = False
 
     @property
     def is_expected(self) -> bool:
         return self.member.leg.expects(self.media)
+
+
+class _JudgeSound(Protocol):
+    def __call__(self, stream: _Stream, now: float, *, is_silent: bool) -> None: ...
+
+
+class _Look:
+    """Stands in a leg's way of sound until the next packet has come by, which it looks at.
+
+    A class and no closure: that would refer to itself, and all of a call would be left to the collector.
+    """
+
+    __slots__ = ("_carry", "_judge", "_now", "_stream")
+
+    def __init__(
+        self, stream: _Stream, carry: SoundHandler, now: float, judge_sound: _JudgeSound
+    ) -> None:
+        self._stream, self._carry, self._now, self._judge = stream, carry, now, judge_sound
+
+    def __call__(self, packet: memoryview, at: float) -> bool:
+        """Take one packet, and let it go on as before."""
+        leg = self._stream.member.leg
+        if leg.on_sound is self:
+            leg.on_sound = self._carry
+        if packet[1] & 0x7F == leg.in_payload_type(Media.AUDIO):
+            payload = bytes(packet[HEADER_BYTES:])
+            is_silent = is_digital_silence(leg.codec, payload)
+            self._judge(self._stream, self._now, is_silent=is_silent)
+        return self._carry(packet, at)
 
 
 @dataclass(slots=True, eq=False)
@@ -186,18 +214,9 @@ class PathWatch:
         """Look at the next packet of sound, and at that one alone."""
         leg = stream.member.leg
         carry = leg.on_sound
-        if carry is None or carry is stream.look:
+        if carry is None or isinstance(carry, _Look):
             return
-
-        def look(packet: memoryview, at: float) -> bool:
-            if leg.on_sound is look:
-                leg.on_sound = carry
-            if packet[1] & 0x7F == leg.in_payload_type(Media.AUDIO):
-                payload = bytes(packet[HEADER_BYTES:])
-                self._listened(stream, now, is_silent=is_digital_silence(leg.codec, payload))
-            return carry(packet, at)
-
-        stream.look = leg.on_sound = look
+        leg.on_sound = _Look(stream, carry, now, self._listened)
 
     def _listened(self, stream: _Stream, now: float, *, is_silent: bool) -> None:
         if not is_silent:
