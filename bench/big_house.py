@@ -23,7 +23,6 @@ from intercom.routing.directory import (
     Panel,
     PanelLinkRelay,
     Property,
-    PropertyKind,
     Resident,
     Trunk,
 )
@@ -56,9 +55,7 @@ def estate(trunk_port: int, panels_of: int = PANELS_OF_A_PROPERTY) -> Directory:
     properties, doors, panels, doorbells, residents = {}, {}, {}, {}, {}
     for i in range(PROPERTIES):
         property_id = PropertyId(f"h{i}")
-        properties[property_id] = Property(
-            property_id, f"House {i}", PropertyKind.RESIDENTIAL, "Loopback 1", "en"
-        )
+        properties[property_id] = Property(property_id, f"House {i}", "Loopback 1", "en")
         for j in range(panels_of):
             number = f"+479{i * panels_of + j:07d}"
             resident = Resident(

@@ -42,6 +42,8 @@ class CallRecord:
     """Pictures decoded so far."""
     media_state: str = "new"
     door_states: list[dict[str, object]] = field(default_factory=list)
+    ready_answers: list[dict[str, object]] = field(default_factory=list)
+    """Each with its state: told, or refused."""
     errors: list[str] = field(default_factory=list)
     ring_ms: int | None = None
     media_connected_ms: int | None = None
@@ -93,6 +95,8 @@ class AppClient:
         self._connected_ms: int | None = None
         self._name = ""
         self._doors: object = []
+        self._keys: dict[str, dict[str, object]] = {}
+        """What came of each wish to open a door without a call, by its id."""
         self._calls = 0
         self._call: _Call | None = None
         self._problem = ""
@@ -104,6 +108,7 @@ class AppClient:
             "connected_ms": self._connected_ms,
             "name": self._name,
             "doors": self._doors,
+            "keys": self._keys,
             "problem": self._problem,
             "calls": self._calls,
             "call": asdict(self._call.record) if self._call is not None else None,
@@ -140,6 +145,15 @@ class AppClient:
         call.record.open_asked_ms = process.now_ms()
         self.heard_sound.mark("open")
         return self._send(call, "open", id=command_id or secrets.token_hex(16))
+
+    def ready_answer(self, answer: str) -> bool:
+        """Let the visitor be told coming, leave_it or wrong_door."""
+        call = self._live_call()
+        return call is not None and self._send(call, "ready_answer", answer=answer)
+
+    def turn_key(self, door: str, wish_id: str | None = None) -> bool:
+        """Ask for a door without a call; with an id that was used before, as a replay would."""
+        return self._send_frame(type="key", door=door, id=wish_id or secrets.token_hex(16))
 
     def talk_out_of_turn(self) -> bool:
         """Send the tone although nobody accepted: a fault."""
@@ -186,10 +200,12 @@ class AppClient:
                 raise NotLoggedInError(msg)
 
     def _send(self, call: _Call, frame_type: str, **fields: str) -> bool:
+        return self._send_frame(type=frame_type, call=call.token, **fields)
+
+    def _send_frame(self, **fields: str) -> bool:
         if self._socket is None or self._socket.closed:
             return False
-        frame = json.dumps({"type": frame_type, "call": call.token, **fields})
-        self._tasks.create_task(self._send_text(self._socket, frame))
+        self._tasks.create_task(self._send_text(self._socket, json.dumps(fields)))
         return True
 
     async def _send_text(self, socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
@@ -205,6 +221,8 @@ class AppClient:
             await self._greeted(socket, frame)
         elif frame["type"] == "ring":
             await self._rang(frame)
+        elif frame["type"] == "key_result":
+            self._keys[str(frame["id"])] = dict(frame)
         elif self._call is not None and frame.get("call") == self._call.token:
             await self._told(self._call, frame)
 
@@ -269,6 +287,9 @@ class AppClient:
                 self.heard_sound.mark("talking")
             case "door":
                 _door_said(record, frame)
+            case "ready_answer":
+                told = {"answer": frame.get("answer"), "state": frame.get("state")}
+                record.ready_answers.append(told)
             case "ended" if call.is_live:
                 await self._end(str(frame.get("reason", "")), str(frame.get("text", "")))
             case "error":

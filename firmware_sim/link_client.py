@@ -13,9 +13,12 @@ from nacl.signing import VerifyKey
 from firmware_sim.journal import CoilPhase, Transition
 from firmware_sim.memory import PanelMemory
 from firmware_sim.process import now_ms
+from firmware_sim.screen_memory import ScreenMemory
 from intercom.errors import RemoteProtocolError
+from intercom.link.fields import MAX_MESSAGE_BYTES
 from intercom.link.messages import (
-    MAX_MESSAGE_BYTES,
+    HAS_SCREEN,
+    CallAnswer,
     CallState,
     Heartbeat,
     Hello,
@@ -23,6 +26,8 @@ from intercom.link.messages import (
     Phase,
     RelayOpen,
     RelayState,
+    ScreenPart,
+    ScreenPut,
     Welcome,
     decode,
     encode,
@@ -76,6 +81,8 @@ class LinkClient:
         energise: Callable[[int, int, str], None],
         on_call_state: Callable[[CallState], None],
         on_change: Callable[[bool], None] = lambda _: None,
+        on_answer: Callable[[CallAnswer], None] = lambda _: None,
+        screen: ScreenMemory | None = None,
     ) -> None:
         self.faults = LinkFaults()
         self.is_online = False
@@ -86,6 +93,9 @@ class LinkClient:
         self._energise = energise
         self._on_call_state = on_call_state
         self._on_change = on_change
+        self._on_answer = on_answer
+        self._screen = screen
+        """None: a panel whose names are printed on it."""
         self._gate = RelayGate(
             panel_id=account.panel_id,
             router_key=account.router_key,
@@ -164,6 +174,8 @@ class LinkClient:
         finally:
             was_welcome = self.is_online
             self._gate.end_session()
+            if self._screen is not None:
+                self._screen.end_session()
             self._set_online(is_online=False)
             await self._socket.close()
         return was_welcome
@@ -171,7 +183,7 @@ class LinkClient:
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while not self._outbox.empty():  # what an earlier session did not take is stale
             self._outbox.get_nowait()
-        self._send(Hello(FIRMWARE, self._gate.ctr, self._capabilities(), self._boot_id))
+        self._send(self._hello())
         async with asyncio.TaskGroup() as tasks:
             workers = [tasks.create_task(self._write(socket)), tasks.create_task(self._beat())]
             try:
@@ -201,6 +213,12 @@ class LinkClient:
                     self._carry_out(intent)
             case CallState():
                 self._on_call_state(message)
+            case CallAnswer():
+                self._on_answer(message)
+            case ScreenPut() if self._screen is not None:
+                self._send(*self._screen.offer(message))
+            case ScreenPart() if self._screen is not None:
+                self._send(*self._screen.take(message))
             case _:  # a heartbeat's answer, or a message of a newer router
                 pass
 
@@ -229,14 +247,20 @@ class LinkClient:
             async with asyncio.timeout(SEND_S):
                 await socket.send_str(encode(message))
 
-    def _send(self, message: Message) -> None:
-        if not self._outbox.full():  # full: the session is stuck and about to end
-            self._outbox.put_nowait(message)
+    def _send(self, *messages: Message) -> None:
+        for message in messages:
+            if not self._outbox.full():  # full: the session is stuck and about to end
+                self._outbox.put_nowait(message)
 
     def _set_online(self, *, is_online: bool) -> None:
         if is_online != self.is_online:
             self.is_online = is_online
             self._on_change(is_online)
 
-    def _capabilities(self) -> tuple[str, ...]:
-        return (*(f"relay:{number}" for number in range(1, self._relays + 1)), "coil_ma")
+    def _hello(self) -> Hello:
+        relays = [f"relay:{number}" for number in range(1, self._relays + 1)]
+        if self._screen is None:
+            return Hello(FIRMWARE, self._gate.ctr, (*relays, "coil_ma"), self._boot_id)
+        caps = (*relays, "coil_ma", HAS_SCREEN)
+        shown = self._screen
+        return Hello(FIRMWARE, self._gate.ctr, caps, self._boot_id, shown.rev, shown.digest)

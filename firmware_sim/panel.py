@@ -4,6 +4,7 @@ POST /api/press   {"button": "NAME"}        GET /             the panel's screen
 POST /api/cancel                            GET /api/state    everything, with its times
 POST /api/fault   {"name": …, "on": true}   GET /api/journal  what the relays really did
 POST /api/play    {"digit": "5"}            GET /api/heard.wav
+POST /api/language {"language": "en"}       GET /api/names    every name on the screen
 """
 
 import argparse
@@ -22,6 +23,7 @@ from firmware_sim.panel_box import Panel, PanelSettings
 from firmware_sim.panel_http import build_app
 from firmware_sim.sip_call import SipAccount, open_panel_phone
 from intercom.sip.address import Address
+from intercom.texts import LANGUAGES
 
 
 async def run_panel(settings: PanelSettings) -> None:
@@ -89,7 +91,7 @@ def _parse_arguments() -> PanelSettings:
         action="append",
         default=[],
         metavar="NAME=LABEL",
-        help="a button: what it dials and what stands on it; may be repeated",
+        help="a button until the router sends the names: what it dials, what stands on it; repeatable",
     )
     add("--name", default="Main entrance", help="the name of the door (default: %(default)s)")
     add(
@@ -102,9 +104,9 @@ def _parse_arguments() -> PanelSettings:
     add("--relays", type=int, default=2, metavar="N", help="how many relays (default: %(default)s)")
     add(
         "--language",
-        choices=("nb", "en"),
+        choices=LANGUAGES,
         default="nb",
-        help="of the panel's own words (default: %(default)s)",
+        help="until the router says another (default: %(default)s)",
     )
     arguments = parser.parse_args()
     try:

@@ -18,10 +18,14 @@ from firmware_sim.camera import Camera, Picture
 from firmware_sim.journal import CoilPhase, Transition
 from firmware_sim.link_client import LinkAccount, LinkClient
 from firmware_sim.memory import PanelMemory
+from firmware_sim.names import Row, arranged
 from firmware_sim.screen import Face, Screen
+from firmware_sim.screen_memory import ScreenMemory
 from firmware_sim.sip_call import CallPhase, PanelCall, PanelPhone, SipAccount
 from firmware_sim.sound import Microphone, Speaker
-from intercom.link.messages import CallState
+from firmware_sim.words import PanelWords
+from intercom.link.messages import CallAnswer, CallState
+from intercom.link.screen import ScreenContent, ScreenEntry
 
 NO_ROUTER_S = 1.5
 """No response to a press for so long: the router is lost (requirement B12 allows 2 s)."""
@@ -33,7 +37,7 @@ class PanelSettings:
 
     name: str
     buttons: dict[str, str]
-    """From the user part of the Request-URI to the name on the panel."""
+    """From the user part of the Request-URI to the name on the panel, until the router sends names."""
     account: SipAccount
     link: LinkAccount | None
     state_dir: Path
@@ -95,12 +99,18 @@ class Panel:
         self.camera = Camera(self._on_picture)
         self.speaker = Speaker()
         self.microphone = Microphone(settings.tone_hz)
-        self.screen = Screen(settings.language, self.changes.notify)
+        self.screen = Screen(PanelWords(settings.language), self.changes.notify)
+        self.names: list[Row] = []
+        self.names_rev = 0
+        """Rises with every change of the names."""
         self.phone = PanelPhone(
             settings.account, self.camera, on_heard=self._hear, on_change=self._on_call
         )
         self.board = RelayBoard(settings.state_dir, settings.relays, self._on_relay)
         self.memory = memory
+        self.screen_memory: ScreenMemory | None = None
+        self.content = ScreenContent(door=settings.name, entries=_printed(settings.buttons))
+        self._show_content(self.content)
         self.link = None if settings.link is None else self._build_link(settings.link)
         self.faults: set[Fault] = set()
         self._tasks = tasks
@@ -109,13 +119,15 @@ class Panel:
     async def press(self, button: str) -> PanelCall:
         """Press a name; the screen answers at once."""
         self.speaker.begin()
-        self.screen.show(Face.CALLING)
+        self.screen.press()
         call = await self.phone.press(button)
         self._tasks.create_task(self._watch_for_router(call))
         return call
 
     def cancel(self) -> None:
-        """Press Cancel."""
+        """Press Cancel; with no call, put away what the last one left on the screen."""
+        if self.phone.current is None:
+            self.screen.put_away()
         self.phone.hang_up()
 
     async def turn_fault(self, fault: Fault, *, is_on: bool) -> None:
@@ -149,6 +161,13 @@ class Panel:
     def is_linked(self) -> bool:
         return self.link is not None and self.link.is_online
 
+    @property
+    def has_router(self) -> bool:
+        """Tell whether a press would get anywhere, as far as is known before one."""
+        last = self.phone.calls[-1] if self.phone.calls else None
+        is_silent = last is not None and "no_router" in last.stamps
+        return self.is_linked or (self.phone.is_registered and not is_silent)
+
     async def _watch_for_router(self, call: PanelCall) -> None:
         await asyncio.sleep(NO_ROUTER_S)
         if "response" not in call.stamps and not call.is_over:
@@ -157,6 +176,14 @@ class Panel:
             self.phone.abandon(call)
 
     def _build_link(self, account: LinkAccount) -> LinkClient:
+        self.screen_memory = ScreenMemory(
+            self.settings.state_dir,
+            panel_id=account.panel_id,
+            router_key=account.router_key,
+            on_content=self._show_content,
+        )
+        if self.screen_memory.content is not None:
+            self._show_content(self.screen_memory.content)
         return LinkClient(
             account,
             relays=self.settings.relays,
@@ -164,7 +191,24 @@ class Panel:
             energise=self.board.pulse,
             on_call_state=self._on_call_state,
             on_change=lambda _: self.changes.notify(),
+            on_answer=self._on_answer,
+            screen=self.screen_memory,
         )
+
+    def _show_content(self, content: ScreenContent) -> None:
+        self.content = content
+        self.screen.words.take(content)
+        self.names = arranged(content.entries, self.screen.words.home)
+        self.names_rev += 1
+        self.screen.retell()
+
+    def _on_answer(self, answer: CallAnswer) -> None:
+        call = self.phone.current or (self.phone.calls[-1] if self.phone.calls else None)
+        if call is not None:
+            said = {"state": "answer", "reason": answer.answer, "text": answer.text}
+            call.states.append({"at_ms": process.now_ms(), **said})
+        self.speaker.mark(answer.answer)
+        self.screen.show_answer(answer)
 
     def _on_call_state(self, state: CallState) -> None:
         call = self.phone.current or (self.phone.calls[-1] if self.phone.calls else None)
@@ -196,3 +240,7 @@ class Panel:
         if Fault.NO_VIDEO not in self.faults:
             with contextlib.suppress(RuntimeError):  # the loop has just ended
                 self._loop.call_soon_threadsafe(self.phone.send_picture, picture)
+
+
+def _printed(buttons: dict[str, str]) -> tuple[ScreenEntry, ...]:
+    return tuple(ScreenEntry(name, label) for name, label in buttons.items())

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 
 from aiohttp import web
@@ -40,6 +41,8 @@ def build_app(panel: Panel) -> web.Application:
             web.get("/api/heard.wav", _get_heard),
             web.post("/api/press", _post_press),
             web.post("/api/cancel", _post_cancel),
+            web.post("/api/language", _post_language),
+            web.get("/api/names", _get_names),
             web.post("/api/play", _post_play),
             web.post("/api/fault", _post_fault),
             web.static("/static", STATIC),
@@ -54,14 +57,21 @@ def snapshot(panel: Panel) -> JsonObject:
     """Say everything about a panel; every time is CLOCK_MONOTONIC in ms."""
     shown = panel.screen.shown
     calls = [_call_of(call) for call in panel.phone.calls]
+    words, content, answer = panel.screen.words, panel.content, panel.screen.answer
     return {
         "panel_id": panel.settings.account.panel_id,
-        "name": panel.settings.name,
-        "language": panel.settings.language,
+        "name": content.door or panel.settings.name,
+        "place": content.place,
+        "language": words.language,
+        "languages": {each: words.name_of(each) for each in words.languages},
+        "labels": {**words.labels(), "press": words.find("state.idle")},
         "now_ms": now_ms(),
-        "buttons": [{"name": n, "label": label} for n, label in panel.settings.buttons.items()],
-        "screen": {**asdict(shown), "face": shown.face.value, "lamp": shown.lamp.value},
+        "names_rev": panel.names_rev,
+        "cfg_rev": 0 if panel.screen_memory is None else panel.screen_memory.rev,
+        "screen": _plain(asdict(shown)),
+        "answer": None if answer is None else _plain(asdict(answer)),
         "is_registered": panel.phone.is_registered,
+        "has_router": panel.has_router,
         "link": None
         if panel.link is None
         else {"is_online": panel.link.is_online, "ctr": panel.link.ctr},
@@ -73,6 +83,12 @@ def snapshot(panel: Panel) -> JsonObject:
         "faults": {fault.value: fault in panel.faults for fault in Fault},
         "call": calls[-1] if calls else None,
         "calls": calls,
+    }
+
+
+def _plain(fields: JsonObject) -> JsonObject:
+    return {
+        name: value.value if isinstance(value, Enum) else value for name, value in fields.items()
     }
 
 
@@ -103,15 +119,25 @@ async def _get_state(request: web.Request) -> web.Response:
     return web.json_response(snapshot(request.app[_PANEL]))
 
 
+async def _get_names(request: web.Request) -> web.Response:
+    """Give the names in order; they are many and change seldom, so they are not in the state."""
+    panel = request.app[_PANEL]
+    rows = [asdict(row) for row in panel.names]
+    return web.json_response({"rev": panel.names_rev, "rows": rows})
+
+
 async def _get_live(request: web.Request) -> web.StreamResponse:
-    """Send the state as server-sent events, at every change and every second."""
+    """Send the state as server-sent events, at every change and every second, until the page goes."""
     panel, closing = request.app[_PANEL], request.app[_CLOSING]
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     while not closing.is_set():
         changed = panel.changes.next()
-        async with asyncio.timeout(REFRESH_S):
-            await response.write(f"data: {json.dumps(snapshot(panel))}\n\n".encode())
+        try:
+            async with asyncio.timeout(REFRESH_S):
+                await response.write(f"data: {json.dumps(snapshot(panel))}\n\n".encode())
+        except (ConnectionError, TimeoutError):
+            break
         try:
             async with asyncio.timeout(REFRESH_S):
                 await changed.wait()
@@ -140,6 +166,14 @@ async def _post_press(request: web.Request) -> web.Response:
 async def _post_cancel(request: web.Request) -> web.Response:
     request.app[_PANEL].cancel()
     return web.json_response({})
+
+
+async def _post_language(request: web.Request) -> web.Response:
+    """Speak another language to this visitor."""
+    language = (await json_body(request)).get("language")
+    panel = request.app[_PANEL]
+    panel.screen.choose(language if isinstance(language, str) else None)
+    return web.json_response({"language": panel.screen.words.language})
 
 
 async def _post_play(request: web.Request) -> web.Response:

@@ -8,6 +8,8 @@ It says a steady tone once it accepted, and nothing before; it decodes the pictu
     GET  /api/heard.wav         what it heard in the last call
     POST /api/accept            answer
     POST /api/open              ask for the door; {"id": "…"} repeats a former command's id
+    POST /api/ready_answer      {"answer": "coming"}, leave_it or wrong_door: tell the visitor
+    POST /api/key               {"door": "…"} without a call; {"id": "…"} repeats a former wish's id
     POST /api/decline
     POST /api/hang_up
     POST /api/talk_out_of_turn  a fault: send the tone before the answer
@@ -38,6 +40,14 @@ def control(app: AppClient) -> web.Application:
         command_id = (await process.json_body(request)).get("id")
         return _done(app.open(str(command_id) if command_id is not None else None))
 
+    async def ready_answer(request: web.Request) -> web.Response:
+        return _done(app.ready_answer(str((await process.json_body(request)).get("answer"))))
+
+    async def turn_key(request: web.Request) -> web.Response:
+        wish = await process.json_body(request)
+        wish_id = wish.get("id")
+        return _done(app.turn_key(str(wish.get("door")), None if wish_id is None else str(wish_id)))
+
     def act(method: Callable[[], bool]) -> Handler:
         async def handler(_: web.Request) -> web.Response:
             return _done(method())
@@ -48,6 +58,8 @@ def control(app: AppClient) -> web.Application:
     pages.router.add_get("/api/state", state)
     pages.router.add_get("/api/heard.wav", heard)
     pages.router.add_post("/api/open", open_door)
+    pages.router.add_post("/api/ready_answer", ready_answer)
+    pages.router.add_post("/api/key", turn_key)
     pages.router.add_post("/api/accept", act(app.accept))
     pages.router.add_post("/api/decline", act(app.decline))
     pages.router.add_post("/api/hang_up", act(app.hang_up))

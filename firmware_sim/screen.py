@@ -1,18 +1,23 @@
 """The panel's screen, lamp and buzzer: what the visitor sees, hears and reads (requirement B12).
 
 The router's words, which come over the panel link, go before the panel's own, which stand in
-until they come, and for good where there is no link.
+until they come, and for good where there is no link. A ready answer stands beside the state.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from firmware_sim.process import now_ms
-from intercom.link.messages import CallState
+from firmware_sim.words import PanelWords
+from intercom.link.messages import CallAnswer, CallState
 
 END_SHOWN_S = 6.0
+ANSWER_SHOWN_S = 20.0
+"""A ready answer can be read for so long at least, also when the call has ended."""
+CHOICE_KEPT_S = 60.0
+"""After so long at rest the screen speaks the property's language again."""
 ROUTER_WORDS_S = 0.5
 """How long the router's words about an end may come after the end itself."""
 
@@ -24,6 +29,29 @@ class Lamp(Enum):
     DOOR = "door"
     """The warm colour that only ever means an open door."""
     RED = "red"
+    WHITE = "white"
+    """Steady: read what stands here."""
+
+
+class Sound(Enum):
+    """What the buzzer plays as a face comes up; what is heard in the call comes on top of it."""
+
+    NONE = "none"
+    RING = "ring"
+    """A soft double tone, again and again."""
+    SPEAK = "speak"
+    """Two short tones, rising."""
+    OPEN = "open"
+    """Three tones, rising."""
+    CLICK = "click"
+    REFUSED = "refused"
+    """A long low tone, twice."""
+    END = "end"
+    """Two tones, falling."""
+    ALARM = "alarm"
+    """Three short low tones."""
+    MESSAGE = "message"
+    """A bright chime."""
 
 
 class Face(Enum):
@@ -42,34 +70,17 @@ class Face(Enum):
     NO_ROUTER = "no router"
 
 
-_LAMPS = {
-    Face.IDLE: Lamp.OFF,
-    Face.CALLING: Lamp.BLINKING,
-    Face.TALKING: Lamp.GREEN,
-    Face.OPENED: Lamp.DOOR,
-    Face.SENT: Lamp.DOOR,
-    Face.REFUSED: Lamp.RED,
-    Face.NO_ANSWER_FROM_DOOR: Lamp.RED,
-    Face.LOCKED_AGAIN: Lamp.GREEN,
-    Face.ENDED: Lamp.OFF,
-    Face.NO_ROUTER: Lamp.RED,
-}
-
-# Norwegian bokmål, English
-_WORDS = {
-    Face.IDLE: ("Trykk på et navn", "Press a name"),
-    Face.CALLING: ("Ringer …", "Calling …"),
-    Face.TALKING: ("Snakk nå", "Please speak"),
-    Face.OPENED: ("Døren er åpen", "The door is open"),
-    Face.SENT: ("Prøv døren", "Try the door"),
-    Face.REFUSED: ("Døren kan ikke åpnes nå", "The door cannot be opened now"),
-    Face.NO_ANSWER_FROM_DOOR: ("Døren svarte ikke", "The door did not answer"),
-    Face.LOCKED_AGAIN: ("Døren er låst igjen", "The door is locked again"),
-    Face.ENDED: ("Samtalen er slutt", "The call has ended"),
-    Face.NO_ROUTER: (
-        "Ingen kontakt med anlegget. Prøv igjen om litt, eller bruk nøkkel.",
-        "No contact with the system. Try again soon, or use a key.",
-    ),
+_SIGNS = {
+    Face.IDLE: (Lamp.OFF, Sound.NONE),
+    Face.CALLING: (Lamp.BLINKING, Sound.RING),
+    Face.TALKING: (Lamp.GREEN, Sound.SPEAK),
+    Face.OPENED: (Lamp.DOOR, Sound.OPEN),
+    Face.SENT: (Lamp.DOOR, Sound.OPEN),
+    Face.REFUSED: (Lamp.RED, Sound.REFUSED),
+    Face.NO_ANSWER_FROM_DOOR: (Lamp.RED, Sound.REFUSED),
+    Face.LOCKED_AGAIN: (Lamp.GREEN, Sound.CLICK),
+    Face.ENDED: (Lamp.WHITE, Sound.END),
+    Face.NO_ROUTER: (Lamp.RED, Sound.ALARM),
 }
 
 
@@ -79,24 +90,55 @@ class Shown:
 
     face: Face
     text: str
+    hint: str
+    """What the visitor may do; empty where the text says everything."""
     lamp: Lamp
+    sound: Sound
     at_ms: int
     is_from_router: bool
     reason: str | None = None
+    said: str = ""
+    """The router's own words, in the property's language."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAnswer:
+    """A resident's ready answer."""
+
+    answer: str
+    text: str
+    hint: str
+    lamp: Lamp
+    sound: Sound
+    at_ms: int
+    said: str
+    """The router's own words, in the property's language."""
 
 
 class Screen:
     """Shows one face at a time, and falls back to idle after an end."""
 
-    def __init__(self, language: str, on_change: Callable[[], None]) -> None:
-        self._is_english = language == "en"
+    def __init__(self, words: PanelWords, on_change: Callable[[], None]) -> None:
+        self.words = words
+        self.answer: ShownAnswer | None = None
         self._on_change = on_change
         self._timer: asyncio.TimerHandle | None = None
-        self.shown = self._own(Face.IDLE)
+        self._choice_timer: asyncio.TimerHandle | None = None
+        self.shown = self._made(Face.IDLE)
+
+    def press(self) -> None:
+        """Answer a press at once; what was said to another visitor goes."""
+        self.answer = None
+        self.show(Face.CALLING)
+
+    def put_away(self) -> None:
+        """Be ready for the next visitor."""
+        self.answer = None
+        self.show(Face.IDLE)
 
     def show(self, face: Face) -> None:
         """Show a face in the panel's own words."""
-        self._set(self._own(face))
+        self._set(self._made(face))
 
     def show_router(self, state: CallState) -> None:
         """Show what the router says; a state of a newer router is shown by its words alone."""
@@ -104,8 +146,30 @@ class Screen:
             face = Face(state.state)
         except ValueError:
             face = self.shown.face
-        lamp = _LAMPS[face]
-        self._set(Shown(face, state.text, lamp, now_ms(), is_from_router=True, reason=state.reason))
+        self._set(self._made(face, reason=state.reason, said=state.text))
+
+    def show_answer(self, answer: CallAnswer) -> None:
+        """Show a ready answer beside the state, until the next press and long enough to be read."""
+        self.answer = self._made_answer(answer.answer, answer.text)
+        asyncio.get_running_loop().call_later(ANSWER_SHOWN_S, self._drop_old_answer)
+        self._on_change()
+
+    def choose(self, language: str | None) -> None:
+        """Speak another language until the screen has been at rest for a while."""
+        self.words.choose(language)
+        self.retell()
+
+    def retell(self) -> None:
+        """Say what is shown in the words of now."""
+        old = self.shown
+        self.shown = replace(
+            self._made(old.face, reason=old.reason, said=old.said), at_ms=old.at_ms
+        )
+        if self.answer is not None:
+            again = self._made_answer(self.answer.answer, self.answer.said)
+            self.answer = replace(again, at_ms=self.answer.at_ms)
+        self._keep_choice()
+        self._on_change()
 
     def relay_at_rest(self) -> None:
         """Stop saying that the door is open, once its relay has dropped."""
@@ -126,11 +190,40 @@ class Screen:
         self._cancel()
         if shown.face in (Face.ENDED, Face.NO_ROUTER):
             self._after(END_SHOWN_S, lambda: self.show(Face.IDLE))
+        if shown.face is Face.IDLE:
+            self._drop_old_answer()
+        self._keep_choice()
         self._on_change()
 
-    def _own(self, face: Face) -> Shown:
-        text = _WORDS[face][self._is_english]
-        return Shown(face, text, _LAMPS[face], now_ms(), is_from_router=False)
+    def _made(self, face: Face, *, reason: str | None = None, said: str = "") -> Shown:
+        key = f"state.{face.name}" if reason is None else f"reason.{_key(reason)}"
+        own = self.words.find(key.lower())
+        text = said if said and (self.words.is_home or not own) else own
+        hint = self.words.find(f"hint.{face.name}".lower()) if reason is None else ""
+        lamp, sound = _SIGNS[face]
+        return Shown(face, text, hint, lamp, sound, now_ms(), bool(said), reason, said)
+
+    def _made_answer(self, answer: str, said: str) -> ShownAnswer:
+        own = self.words.find(f"answer.{_key(answer)}")
+        text = said if said and (self.words.is_home or not own) else own
+        hint = self.words.find(f"answer_hint.{_key(answer)}")
+        return ShownAnswer(answer, text, hint, Lamp.WHITE, Sound.MESSAGE, now_ms(), said)
+
+    def _drop_old_answer(self) -> None:
+        answer = self.answer
+        if answer is None or self.shown.face is not Face.IDLE:
+            return
+        if now_ms() - answer.at_ms >= ANSWER_SHOWN_S * 1000:
+            self.answer = None
+            self._on_change()
+
+    def _keep_choice(self) -> None:
+        if self._choice_timer is not None:
+            self._choice_timer.cancel()
+        self._choice_timer = None
+        if not self.words.is_home and self.shown.face is Face.IDLE:
+            loop = asyncio.get_running_loop()
+            self._choice_timer = loop.call_later(CHOICE_KEPT_S, lambda: self.choose(None))
 
     def _after(self, seconds: float, what: Callable[[], None]) -> None:
         self._cancel()
@@ -140,3 +233,7 @@ class Screen:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
+
+
+def _key(value: str) -> str:
+    return value.replace(" ", "_")

@@ -6,8 +6,9 @@ from typing import Protocol, assert_never
 
 import structlog
 
+from intercom.call_sounds import sound_of
+from intercom.diary import Diary
 from intercom.errors import MediaError
-from intercom.media import prompts, tones
 from intercom.media.leg import Media
 from intercom.media.silence import SILENCE_LIMIT_S
 from intercom.ports import CallFacts, PanelMedia, Ports, RelayOutcome, RelayResult, ResidentLegs
@@ -16,7 +17,6 @@ from intercom.routing import commands as do
 from intercom.routing import events as ev
 from intercom.routing.call import Call
 from intercom.routing.commands import EndReason, PanelState
-from intercom.routing.directory import PropertyKind
 from intercom.routing.ids import CommandId, LegId
 from intercom.routing.plan import AppTarget, PhoneTarget
 from intercom.trace import Fact, Hop, Trace
@@ -25,12 +25,6 @@ log = structlog.get_logger()
 
 INBOX_EVENTS = 256
 """More events than that waiting in one call is a flood; the call is ended as a fault."""
-
-_TONES = {
-    do.Tone.OPENED: tones.opened,
-    do.Tone.REFUSED: tones.refused,
-    do.Tone.ENDING_SOON: tones.ending_soon,
-}
 
 
 class Owner(Protocol):
@@ -56,6 +50,7 @@ class ActiveCall:
         *,
         ports: Ports,
         trace: Trace,
+        diary: Diary,
         tasks: asyncio.TaskGroup,
         owner: Owner,
     ) -> None:
@@ -67,6 +62,7 @@ class ActiveCall:
         self._call = call
         self._ports = ports
         self._trace = trace
+        self._diary = diary
         self._tasks = tasks
         self._owner = owner
         self._inbox: asyncio.Queue[ev.Event] = asyncio.Queue(INBOX_EVENTS)
@@ -106,6 +102,7 @@ class ActiveCall:
                 self._set_alarm()
                 event = await self._inbox.get()
                 self._note(event)
+                self._diary.heard(event)
                 self._carry_out(self._call.handle(event, loop.time()))
         except Exception:
             log.exception("call.failed", **self._loggable())
@@ -216,47 +213,26 @@ class ActiveCall:
         for command in commands:
             if self.is_closed:
                 return
+            self._diary.did(command)
             self._do(command)
 
     def _do(self, command: do.Command) -> None:
-        match command:
-            case (
-                do.ProgressPanel()
-                | do.AnswerPanel()
-                | do.EndPanel()
-                | do.AdoptPanelLeg()
-                | do.RefusePanelLeg()
-                | do.ShowPanel()
-            ):
-                self._do_panel(command)
-            case do.RingLeg() | do.QuietLeg() | do.CancelLeg() | do.EndLeg():
-                self._do_leg(command)
-            case (
-                do.ConnectLeg()
-                | do.DisconnectLeg()
-                | do.StopRingback()
-                | do.PlayPrompt()
-                | do.PlayTone()
-            ):
-                self._do_sound(command)
-            case do.OpenDoor() | do.TellDoor():
-                self._do_door(command)
-            case do.StartAnew(panel_leg):
-                self.anew = (command, self._offered.pop(panel_leg))
-            case do.CloseCall(reason):
-                self._close(reason)
-            case _:
-                assert_never(command)
+        if isinstance(command, do.PanelCommand):
+            self._do_panel(command)
+        elif isinstance(command, do.LegCommand):
+            self._do_leg(command)
+        elif isinstance(command, do.SoundCommand):
+            self._do_sound(command)
+        elif isinstance(command, do.DoorCommand):
+            self._do_door(command)
+        elif isinstance(command, do.StartAnew):
+            self.anew = (command, self._offered.pop(command.panel_leg))
+        elif isinstance(command, do.CloseCall):
+            self._close(command.reason)
+        else:
+            assert_never(command)
 
-    def _do_panel(
-        self,
-        command: do.ProgressPanel
-        | do.AnswerPanel
-        | do.EndPanel
-        | do.AdoptPanelLeg
-        | do.RefusePanelLeg
-        | do.ShowPanel,
-    ) -> None:
+    def _do_panel(self, command: do.PanelCommand) -> None:
         ports = self._ports
         match command:
             case do.ProgressPanel():
@@ -284,10 +260,7 @@ class ActiveCall:
                 if state is PanelState.TALKING:
                     self._step(Hop.CONNECTED, "sound both ways")
 
-    def _do_leg(
-        self,
-        command: do.RingLeg | do.QuietLeg | do.CancelLeg | do.EndLeg,
-    ) -> None:
+    def _do_leg(self, command: do.LegCommand) -> None:
         match command:
             case do.RingLeg(leg_id, target):
                 is_app = isinstance(target, AppTarget)
@@ -309,10 +282,7 @@ class ActiveCall:
                 self._legs[leg_id].end(leg_id, reason)
                 self.facts.bridge.detach(leg_id)
 
-    def _do_sound(
-        self,
-        command: do.ConnectLeg | do.DisconnectLeg | do.StopRingback | do.PlayPrompt | do.PlayTone,
-    ) -> None:
+    def _do_sound(self, command: do.SoundCommand) -> None:
         bridge = self.facts.bridge
         match command:
             case do.ConnectLeg(leg_id):
@@ -324,19 +294,21 @@ class ActiveCall:
             case do.StopRingback():
                 bridge.stop_ringback()
             case do.PlayPrompt(leg_id, prompt):
-                prop = self.facts.property
-                if prompt is do.Prompt.WHICH_DOOR:
-                    pcm = prompts.which_door(self.facts.door, prop)
-                else:
-                    pcm = prompts.say(prompts.Words.PRESS_ANY_KEY, prop)
-                length_s = bridge.play(leg_id, pcm)
+                length_s = bridge.play(leg_id, sound_of(command, self.facts))
                 self._step(Hop.PROMPT, f"{prompt.value}, {length_s:.1f} s", leg=leg_id)
             case do.PlayTone(tone_leg, tone):
-                bridge.play(tone_leg, _TONES[tone]())
+                bridge.play(tone_leg, sound_of(command, self.facts))
                 whom = "the panel" if tone_leg is None else "the resident"
                 self._step(Hop.TONE, f"{tone.value} to {whom}")
 
-    def _do_door(self, command: do.OpenDoor | do.TellDoor) -> None:
+            case do.TellVisitor(by_leg, answer):
+                facts, ports = self.facts, self._ports
+                ports.screens.show_message(facts.panel.panel_id, facts.call_id, answer)
+                bridge.play(None, sound_of(command, facts))
+                ports.apps.tell_ready(by_leg, answer)
+                self._step(Hop.PROMPT, f"{answer.value} to the visitor", leg=by_leg)
+
+    def _do_door(self, command: do.DoorCommand) -> None:
         match command:
             case do.OpenDoor(_, command_id, by_leg):
                 self._step(Hop.OPEN_COMMAND, "to the door", leg=by_leg)
@@ -347,11 +319,13 @@ class ActiveCall:
                 self._legs[leg_id].tell_door(leg_id, state, cause, pulse_ms)
 
     async def _open(self, command_id: CommandId) -> None:
+        result = RelayResult(RelayOutcome.UNKNOWN, "a fault of the service")
         try:
             result = await pulse(self._ports, self.facts.door, command_id, self.facts.call_id)
         except Exception:
             log.exception("relay.driver_failed", **self._loggable())
-            result = RelayResult(RelayOutcome.UNKNOWN, "a fault of the service")
+        finally:  # also when the service stops, and the call is over
+            self._diary.heard(event_of(command_id, result))
         measured = {"coil_ma": result.coil_ma, "on_ms": result.on_ms}
         self._step(Hop.RELAY, words_for(result), **measured)
         if not self.is_closed:
@@ -385,12 +359,6 @@ class ActiveCall:
         self._trace.step(self.facts.call_id, hop, text, **facts)
 
     def _loggable(self) -> dict[str, str]:
-        """Say which call it is only where the property's kind allows that to be written."""
-        kind = self.facts.property.kind
-        if kind is not PropertyKind.COMMERCIAL:
-            return {}
-        return {
-            "property_kind": kind.value,
-            "call_id": self.facts.call_id,
-            "panel_id": self.facts.panel.panel_id,
-        }
+        """Say which call it is only where the property's type allows that to be written."""
+        facts = self.facts
+        return facts.property.loggable(call_id=facts.call_id, panel_id=facts.panel.panel_id)

@@ -11,22 +11,18 @@ from typing import Protocol
 from intercom.media.bridge import Bridge
 from intercom.media.conversion import codecs_beside, is_shared
 from intercom.media.leg import Media, MediaLeg
-from intercom.routing.commands import DoorState, EndReason, PanelState
+from intercom.routing.commands import DoorState, EndReason, PanelState, ReadyAnswer
 from intercom.routing.directory import Door, Doorbell, Panel, PictureSource, Property, Relay
 from intercom.routing.ids import CallId, CommandId, DeviceId, LegId, PanelId, ResidentId
+from intercom.routing.log_line import LogLine
 from intercom.routing.plan import OnlineDevice, Target
 from intercom.sip.offer_answer import Codec, NegotiatedVideo
 
 
-@dataclass(frozen=True, slots=True)
-class CallFacts:
-    """What every leg of a call may want to know."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMedia:
+    """The sound and picture of a call, as its legs join them."""
 
-    call_id: CallId
-    property: Property
-    panel: Panel
-    door: Door
-    doorbell: Doorbell
     bridge: Bridge
     codec: Codec
     """The panel's: what every other leg is offered first, so that nothing is converted."""
@@ -40,6 +36,37 @@ class CallFacts:
     def can_be_joined_by(self, codec: Codec) -> bool:
         """Tell whether a leg that answered with this codec can be heard, and hear."""
         return is_shared(codec, self.codec) or self.bridge.transcodings.has_room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneCall(CallMedia):
+    """What a phone's leg needs to know of whatever it is called for: a visitor, or a check call."""
+
+    caller_name: str
+    """Who calls, for phones that are not reached over a trunk."""
+    counted_for: PanelId
+    """Whose call it is to the guard against toll fraud."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFacts(CallMedia):
+    """What every leg of a visitor's call may want to know."""
+
+    call_id: CallId
+    property: Property
+    panel: Panel
+    door: Door
+    doorbell: Doorbell
+
+    def for_phone(self) -> PhoneCall:
+        """Give what a phone's leg needs of it."""
+        return PhoneCall(
+            bridge=self.bridge,
+            codec=self.codec,
+            picture=self.picture,
+            caller_name=self.door.name,
+            counted_for=self.panel.panel_id,
+        )
 
     def snapshots(self) -> PictureSource | None:
         """Tell where pictures are got that the panel does not give by SIP."""
@@ -94,6 +121,13 @@ class ResidentLegs(Protocol):
         """Say that the panel's sound or picture, or the leg's own sound, stopped coming or came back."""
 
 
+class AppCalls(ResidentLegs, Protocol):
+    """The apps' legs, which say more than a phone's."""
+
+    def tell_ready(self, leg_id: LegId, answer: ReadyAnswer) -> None:
+        """Say that the visitor was told a ready answer; nothing for a leg that is over."""
+
+
 class Presence(Protocol):
     """Which devices are online now."""
 
@@ -131,6 +165,9 @@ class PanelScreens(Protocol):
     ) -> None:
         """Show a state of the call."""
 
+    def show_message(self, panel_id: PanelId, call_id: CallId, answer: ReadyAnswer) -> None:
+        """Show a resident's ready answer, besides the call's state, until the call's end."""
+
 
 class RelayOutcome(Enum):
     OPENED = "opened"
@@ -163,12 +200,19 @@ class RelayDriver(Protocol):
         """Pulse once and say what was measured; never raises for a relay's or network's fault."""
 
 
+class EventSink(Protocol):
+    """Where the event logs of commercial properties are kept; nothing of another one has a line."""
+
+    def write(self, line: LogLine) -> None:
+        """Keep a line; returns at once and never raises, whatever becomes of the database."""
+
+
 @dataclass(slots=True)
 class Ports:
     """The outside world of the calls; filled in by the composition root."""
 
     panels: PanelLegs
-    apps: ResidentLegs
+    apps: AppCalls
     phones: ResidentLegs
     presence: Presence
     screens: PanelScreens

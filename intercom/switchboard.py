@@ -6,10 +6,14 @@ another and no lock is needed. Ports return at once; what becomes of their work 
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import structlog
 
 from intercom.active_call import ActiveCall
+from intercom.diary import Diaries
+from intercom.keys import Keys
+from intercom.local_time import local_time
 from intercom.media.bridge import Bridge
 from intercom.media.conversion import Transcodings
 from intercom.media.sequencer import Sequencer
@@ -18,10 +22,13 @@ from intercom.pulse import pulse
 from intercom.routing import events as ev
 from intercom.routing.call import Call
 from intercom.routing.commands import EndReason
-from intercom.routing.directory import Directory, Panel
-from intercom.routing.ids import CallId, CommandId, DoorId, LegId, PanelId
+from intercom.routing.directory import Directory, Doorbell, Panel, Property
+from intercom.routing.hours import QuietMode, quiet_mode
+from intercom.routing.ids import CallId, CommandId, DoorId, LegId, PanelId, ResidentId
 from intercom.routing.limits import Limits
+from intercom.routing.log_line import Means
 from intercom.routing.plan import OnlineDevice, build_plan
+from intercom.routing.rights import is_still_rung, may_open_in_call
 from intercom.trace import Trace
 
 log = structlog.get_logger()
@@ -36,12 +43,18 @@ class Switchboard:
         directory: Callable[[], Directory],
         trace: Trace,
         token: Callable[[int], str],
+        diaries: Diaries,
         limits: Limits | None = None,
         transcodings: Transcodings | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`now` gives the wall clock's time, for quiet hours and the hours of rights."""
+        self.keys = Keys(directory=directory, diaries=diaries, now=now)
+        self._now = now
         self._directory = directory
         self._trace = trace
         self._token = token
+        self._diaries = diaries
         self._limits = limits or Limits()
         self._transcodings = transcodings or Transcodings()
         self._ports: Ports
@@ -57,6 +70,7 @@ class Switchboard:
         """Begin to take presses; `tasks` owns every call's task from now on."""
         self._tasks = tasks
         self._ports = ports
+        self.keys.start(tasks, ports)
 
     @property
     def calls(self) -> int:
@@ -97,14 +111,37 @@ class Switchboard:
             if target.resident_id in active.facts.doorbell.residents:
                 active.put(ev.DeviceCameOnline(target))
 
-    async def relay_test(self, door_id: DoorId) -> RelayResult:
-        """Pulse a door's relay through its whole path, outside any call (an operator's command)."""
-        door = self._directory().doors[door_id]
-        return await pulse(self._ports, door, CommandId(f"test-{self._token(16)}"), None)
+    def directory_changed(self) -> None:
+        """Part the calls from whoever their doorbells ring no more."""
+        directory = self._directory()
+        self.keys.directory_changed()
+        for active in list(self._by_panel.values()):
+            facts = active.facts
+            doorbell_id, door_id = facts.doorbell.doorbell_id, facts.door.door_id
+            stayers = frozenset(
+                each
+                for each in facts.doorbell.residents
+                if is_still_rung(directory, each, doorbell_id, door_id)
+            )
+            if len(stayers) < len(facts.doorbell.residents):
+                active.put(ev.ResidentsChanged(stayers))
+
+    async def relay_test(self, door_id: DoorId, by: ResidentId | None = None) -> RelayResult:
+        """Pulse a door's relay through its whole path, outside any call.
+
+        `by` is the username of whoever asked in Webadmin; None: the machine's operator.
+        """
+        directory = self._directory()
+        door = directory.doors[door_id]
+        result = await pulse(self._ports, door, CommandId(f"test-{self._token(16)}"), None)
+        openings = self._diaries.of_openings(directory.properties[door.property_id])
+        openings.opened(door, result.outcome, by, Means.TEST)
+        return result
 
     def end_all(self, reason: EndReason) -> None:
         """End every call at once and take no more: the service stops."""
         self._is_stopping = True
+        self.keys.stop()
         for active in list(self._by_panel.values()):
             active.abort(reason)
 
@@ -173,7 +210,13 @@ class Switchboard:
             codec=media.codec,
             picture=media.picture,
         )
-        online = self._ports.presence.online
+        plan = build_plan(
+            doorbell,
+            directory.residents,
+            self._ports.presence.online,
+            panel.profile.ring_limit_s,
+            self._quiet_mode(facts.property, doorbell),
+        )
         call = Call(
             call_id=facts.call_id,
             panel_leg=leg_id,
@@ -181,14 +224,34 @@ class Switchboard:
             doorbell=doorbell,
             door_id=panel.door_id,
             open_keys=facts.property.open_keys,
-            plan=build_plan(doorbell, directory.residents, online, panel.profile.ring_limit_s),
+            plan=plan,
             limits=self._limits,
             new_id=lambda kind: f"{kind}-{self._token(12)}",
+            has_right=lambda resident_id: self._has_right(facts, resident_id),
         )
         active = ActiveCall(
-            call, facts, ports=self._ports, trace=self._trace, tasks=self._tasks, owner=self
+            call,
+            facts,
+            ports=self._ports,
+            trace=self._trace,
+            diary=self._diaries.of_call(facts.property, facts.call_id, doorbell, facts.door),
+            tasks=self._tasks,
+            owner=self,
         )
         return active
+
+    def _quiet_mode(self, prop: Property, doorbell: Doorbell) -> QuietMode | None:
+        quiet = (*prop.quiet, *doorbell.quiet)
+        return quiet_mode(quiet, local_time(self._now(), prop.time_zone)) if quiet else None
+
+    def _has_right(self, facts: CallFacts, resident_id: ResidentId) -> bool:
+        """Tell whether a person may open a call's door now, by what is in force now."""
+        directory, door_id = self._directory(), facts.door.door_id
+        if not is_still_rung(directory, resident_id, facts.doorbell.doorbell_id, door_id):
+            return False
+        zone = directory.properties.get(facts.property.property_id, facts.property).time_zone
+        now = local_time(self._now(), zone)
+        return may_open_in_call(directory.residents[resident_id], door_id, now)
 
     def _shared_sequencer(self) -> Sequencer:
         """Give the one by which all calls play sounds."""

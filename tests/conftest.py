@@ -5,6 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
+pytest_plugins = ["tests.store.databases"]
 BESIDE_OTHERS_S = 15
 
 

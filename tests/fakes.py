@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 
 from typing_extensions import override
 
+from intercom.diary import Diaries
 from intercom.ports import (
     AppChannel,
     CallFacts,
+    EventSink,
     PanelLegs,
     PanelMedia,
     PanelScreens,
@@ -23,6 +27,7 @@ from intercom.routing import events as ev
 from intercom.routing.commands import EndReason
 from intercom.routing.directory import (
     Button,
+    CommercialProperty,
     Directory,
     Door,
     Doorbell,
@@ -39,6 +44,7 @@ from intercom.routing.ids import (
     DoorbellId,
     DoorId,
     LegId,
+    LogId,
     PanelId,
     PropertyId,
     ResidentId,
@@ -122,6 +128,9 @@ class FakeResidentLegs(ResidentLegs):
     def tell_door(self, leg_id, state, cause, pulse_ms):
         self._tell("tell_door", leg_id, state)
 
+    def tell_ready(self, leg_id, answer):
+        self._tell("tell_ready", leg_id, answer)
+
     def tell_path(self, leg_id, media, *, is_lost, is_own):
         self._tell("tell_path", leg_id, (media, is_lost, is_own))
 
@@ -148,9 +157,13 @@ class FakePresence(Presence):
 class FakeScreens(PanelScreens):
     def __init__(self):
         self.shown = []
+        self.messages = []
 
     def show(self, panel_id, call_id, state, reason):
         self.shown.append((panel_id, state, reason))
+
+    def show_message(self, panel_id, call_id, answer):
+        self.messages.append((panel_id, call_id, answer))
 
 
 class FakeRelay(RelayDriver):
@@ -195,6 +208,23 @@ class FakeChannel(AppChannel):
         ]
 
 
+class FakeSink(EventSink):
+    """The event logs of commercial properties; `lines` in the order of their writing."""
+
+    def __init__(self):
+        self.lines = []
+
+    def write(self, line):
+        self.lines.append(line)
+
+    def told(self):
+        """List what happened, whose it was and by which means."""
+        return [
+            (line.what.value, line.person, line.means and line.means.value)
+            for line in self.lines
+        ]
+
+
 @dataclass
 class World:
     """All ports at once."""
@@ -205,6 +235,15 @@ class World:
     presence: FakePresence = field(default_factory=lambda: FakePresence(ANNA_APP, BO_APP))
     screens: FakeScreens = field(default_factory=FakeScreens)
     relay: FakeRelay = field(default_factory=FakeRelay)
+    sink: FakeSink = field(default_factory=FakeSink)
+
+    @property
+    def diaries(self):
+        return Diaries(
+            self.sink,
+            now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+            token=lambda length: "0" * length,
+        )
 
     @property
     def ports(self):
@@ -218,6 +257,13 @@ class World:
         )
 
 
+LOG = LogId("log-of-the-house")
+_TYPES = {
+    PropertyKind.RESIDENTIAL: Property,
+    PropertyKind.COMMERCIAL: partial(CommercialProperty, log=LOG),
+}
+
+
 def make_house(
     *,
     kind: PropertyKind = PropertyKind.RESIDENTIAL,
@@ -229,7 +275,7 @@ def make_house(
     """Make a house with Anna (an app and a phone), Bo (an app), one door and one panel or more."""
     doorbells = [Doorbell(DoorbellId(name), HOUSE, name, (ResidentId(name),)) for name in buttons]
     return Directory(
-        properties={HOUSE: Property(HOUSE, "House", kind, "Storgata 14", language="en")},
+        properties={HOUSE: _TYPES[kind](HOUSE, "House", "Storgata 14", language="en")},
         doors={MAIN: Door(MAIN, HOUSE, "Main entrance", PanelLinkRelay(PANEL, 1))},
         panels={
             panel_id: Panel(

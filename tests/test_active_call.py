@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from intercom.active_call import ActiveCall
+from intercom.diary import Diary
 from intercom.media.bridge import Bridge
 from intercom.ports import CallFacts
 from intercom.routing import events as ev
@@ -48,14 +49,14 @@ class Rig:
         self.bridge = Bridge(on_digit=lambda *_: None)
         self.panel = panel_media(LEG, loop.time)
         facts = CallFacts(
-            CallId("call-1"),
-            house.properties[HOUSE],
-            house.panels[PANEL],
-            house.doors[MAIN],
-            doorbell,
-            self.bridge,
-            self.panel.codec,
-            None,
+            call_id=CallId("call-1"),
+            property=house.properties[HOUSE],
+            panel=house.panels[PANEL],
+            door=house.doors[MAIN],
+            doorbell=doorbell,
+            bridge=self.bridge,
+            codec=self.panel.codec,
+            picture=None,
         )
         numbers = iter(range(100))
         call = Call(
@@ -67,10 +68,17 @@ class Rig:
             open_keys=frozenset("5"),
             plan=build_plan(doorbell, house.residents, self.world.presence.online, 60.0),
             limits=Limits(**limits),
+            has_right=lambda _: True,
             new_id=lambda kind: f"{kind}-{next(numbers)}",
         )
         self.active = ActiveCall(
-            call, facts, ports=self.world.ports, trace=self.trace, tasks=tasks, owner=self.owner
+            call,
+            facts,
+            ports=self.world.ports,
+            trace=self.trace,
+            diary=Diary(),
+            tasks=tasks,
+            owner=self.owner,
         )
 
     @property

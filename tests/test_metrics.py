@@ -9,7 +9,7 @@ import pytest
 from intercom.adapters.sip.lag import LagMeter
 from intercom.app.metrics import MetricSources, is_all_commercial, metrics_server
 from intercom.errors import ConfigError
-from intercom.routing.directory import Directory, Property, PropertyKind
+from intercom.routing.directory import CommercialProperty, Directory, Property
 from intercom.routing.ids import PropertyId
 from intercom.sip.counters import Counters
 from tests.interop.machine import free_tcp_port
@@ -61,14 +61,12 @@ async def test_what_moves_with_each_call_is_told_only_where_all_is_commercial(is
 
 
 def test_one_residential_property_makes_the_whole_service_silent_about_calls():
-    kinds = [PropertyKind.COMMERCIAL, PropertyKind.RESIDENTIAL]
-    properties = {
-        PropertyId(kind.value): Property(PropertyId(kind.value), "x", kind, "y") for kind in kinds
-    }
+    office, home = PropertyId("office"), PropertyId("home")
+    properties = {office: CommercialProperty(office, "x", "y"), home: Property(home, "x", "y")}
 
     assert not is_all_commercial(Directory(properties=properties))
     assert not is_all_commercial(Directory())
-    del properties[PropertyId("residential")]
+    del properties[home]
     assert is_all_commercial(Directory(properties=properties))
 
 

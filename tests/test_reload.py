@@ -56,7 +56,7 @@ async def test_the_file_is_read_beside_the_loop_and_the_building_of_before_is_in
     slow, building
 ):
     before, told = building.directory, []
-    building.on_change.append(told.append)
+    building.on_change.append(lambda directory, _: told.append(directory))
     slow.gate.clear()
     async with asyncio.TaskGroup() as tasks:
         loading = tasks.create_task(building.reload())
@@ -94,7 +94,7 @@ async def test_a_signal_loads_again_and_many_of_them_as_well(tmp_path, monkeypat
     monkeypatch.setenv("INTERCOM_SECRET_PANEL", PASSWORD)
     async with stranger() as carrier, service_with(carrier.address, tmp_path) as service:
         before, loaded = service.building.directory, []
-        service.building.on_change.append(loaded.append)
+        service.building.on_change.append(lambda directory, _: loaded.append(directory))
         for _ in range(5):
             service.reload_by_signal()
         assert service.building.directory is before

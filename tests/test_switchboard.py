@@ -78,6 +78,7 @@ async def open_rig(house: Directory | None = None, **limits: float) -> AsyncIter
         directory=lambda: rig.house,
         trace=trace,
         token=lambda length: f"{next(numbers):0{length}}",
+        diaries=world.diaries,
         limits=Limits(**limits),
     )
     async with asyncio.timeout(3), asyncio.TaskGroup() as tasks:
@@ -462,7 +463,10 @@ async def test_stopping_ends_every_call_at_once_and_takes_no_more():
 async def test_calls_whose_tasks_are_cancelled_end_their_legs():
     world = World()
     switchboard = Switchboard(
-        directory=make_house, trace=Trace(lambda: 0.0), token=lambda length: "0" * length
+        directory=make_house,
+        trace=Trace(lambda: 0.0),
+        token=lambda length: "0" * length,
+        diaries=World().diaries,
     )
 
     async def serve() -> None:

@@ -1,149 +1,128 @@
-/* Draws what /api/live says and sends what is pressed; holds no state of its own. */
+/* Draws what /api/live says and sends what is pressed; of its own it only knows what is being searched for. */
+import { drawInside } from "./inside.js";
+import { begin, hasOpenGroup, nameOf, reset, showNames } from "./names.js";
+import { el, icon, make, post, say } from "./page.js";
+import { play, playOnce, wake } from "./sounds.js";
+
 const ICONS = {
-  idle: "idle", calling: "calling", talking: "talking", opened: "door", sent: "door",
-  refused: "problem", "no answer from the door": "problem", "locked again": "locked", ended: "ended", "no router": "problem",
+  idle: "bell", calling: "calling", talking: "talking", opened: "door", sent: "door",
+  refused: "problem", "no answer from the door": "problem", "locked again": "locked", ended: "ended", "no router": "offline",
 };
-const LIT = new Set(["opened", "sent"]);
+const ANSWERS = { coming: "coming", leave_it: "parcel", wrong_door: "wrong" };
 const BUSY = new Set(["calling", "early", "talking"]);
-const WORDS = {
-  nb: { cancel: "Avbryt", net: "Uten kontakt med anlegget" },
-  en: { cancel: "Cancel", net: "No contact with the system" },
-};
-const FAULTS = {
-  link_down: "Panel link cut", sip_down: "SIP cut", relay_silent: "Door commands ignored",
-  relay_stuck: "Coil draws no current", mute: "Answers get lost", slow: "Link is slow",
-  no_video: "Camera dead", stubborn_camera: "Key frames are rare", no_sound: "Microphone dead", no_speaker: "Speaker dead",
-};
-const PHASES = { on: "Energised", prolonged: "Energised", off: "At rest", "no current": "No current" };
-const STEPS = {
-  press: "pressed", response: "first response", first_rtp_in: "first sound in",
-  first_picture_out: "first picture out", no_router: "router lost", ended: "ended",
-};
-const el = (id) => document.getElementById(id);
 
-function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
+let latest = null;
+let namesRev = 0;
+let spoken = "";
+let face = "";
+let answeredAt = 0;
+
+async function drawNames(state) {
+  if (namesRev === state.names_rev && spoken === state.language) return;
+  [namesRev, spoken] = [state.names_rev, state.language];
+  const { rev, rows } = await (await fetch("/api/names")).json();
+  namesRev = rev;
+  showNames(rows, state.labels, Object.keys(state.languages)[0] ?? state.language);
 }
 
-async function post(path, body = {}) {
-  await fetch(path, { method: "POST", body: JSON.stringify(body) });
+function setIcon(id, name) {
+  if (el(id).dataset.icon === name) return;
+  el(id).dataset.icon = name;
+  el(id).replaceChildren(icon(name));
 }
 
-function bell() {
-  const icon = document.querySelector('[data-icon="idle"].i').cloneNode(true);
-  icon.removeAttribute("data-icon");
-  icon.setAttribute("aria-hidden", "true");
-  return icon;
+function drawView(state) {
+  const isCall = state.screen.face !== "idle" || state.answer !== null;
+  const isOver = !isCall && el("device").dataset.view === "call";
+  const view = isCall ? "call" : hasOpenGroup() && !isOver ? "group" : "names";
+  el("device").dataset.view = view;
+  el("call").hidden = view !== "call";
+  el("group").hidden = view !== "group";
+  el("list").hidden = view !== "names";
+  if (isOver) reset();
 }
 
-function drawNames(state) {
-  const names = el("names");
-  if (names.childElementCount !== state.buttons.length) {
-    names.replaceChildren(...state.buttons.map(({ name, label }) => {
-      const button = make("button", { type: "button", "data-name": name }, label, bell());
-      button.addEventListener("click", () => post("/api/press", { button: name }));
-      return make("li", {}, button);
-    }));
+function drawState(state) {
+  const { screen, answer, call, labels } = state;
+  const isLive = call !== null && BUSY.has(call.phase);
+  const device = el("device");
+  device.dataset.lamp = screen.face === "idle" && answer ? answer.lamp : screen.lamp;
+  el("lamp").dataset.lamp = screen.lamp;
+  setIcon("lamp", ICONS[screen.face] ?? "bell");
+  say("text", screen.text);
+  say("hint", screen.hint);
+  el("text").toggleAttribute("data-long", screen.text.length > 34);
+  say("whom", (call && nameOf(call.button)) || "");
+  el("cancel").textContent = isLive ? labels.cancel : labels.back;
+  el("cancel").dataset.live = String(isLive);
+  el("call").toggleAttribute("data-at-rest", screen.face === "idle");
+}
+
+function drawAnswer({ answer, call, labels }) {
+  el("answer").hidden = answer === null;
+  el("call").toggleAttribute("data-answered", answer !== null);
+  if (answer === null) return;
+  const name = call && nameOf(call.button);
+  setIcon("answersign", ANSWERS[answer.answer] ?? "said");
+  say("answerfrom", name ? labels.from.replace("{name}", name) : "");
+  say("answertext", answer.text);
+  say("answerhint", answer.hint);
+}
+
+function sound(state) {
+  const { screen, answer } = state;
+  const now = `${screen.face} ${screen.at_ms}`;
+  if (now !== face) {
+    if (face !== "") play(screen.sound);
+    face = now;
   }
-  const live = state.call && BUSY.has(state.call.phase) ? state.call.button : null;
-  for (const button of names.querySelectorAll("button")) {
-    button.setAttribute("aria-pressed", String(button.dataset.name === live));
-  }
-  el("cancel").disabled = live === null;
+  if (answer !== null && answer.at_ms !== answeredAt) playOnce(answer.sound);
+  answeredAt = answer?.at_ms ?? 0;
 }
 
-function drawScreen(state) {
-  const { face, text, lamp } = state.screen;
-  const words = WORDS[state.language] ?? WORDS.en;
+function drawTop(state) {
   document.documentElement.lang = state.language;
-  el("device").dataset.face = face;
-  el("device").toggleAttribute("data-lit", LIT.has(face));
-  el("lamp").dataset.lamp = lamp;
-  el("lamp").dataset.icon = ICONS[face] ?? "idle";
-  if (el("text").textContent !== text) el("text").textContent = text;
-  el("text").toggleAttribute("data-long", text.length > 40);
   if (el("door").textContent !== state.name) {
     el("door").textContent = state.name;
     document.title = `${state.name} · door panel`;
   }
-  el("cancel").textContent = words.cancel;
-  el("net").textContent = words.net;
-  el("net").hidden = state.is_registered || state.link?.is_online === true;
-}
-
-function drawRelays(state) {
-  el("relays").replaceChildren(...state.relays.map((coil) => {
-    const isOn = coil.phase === "on" || coil.phase === "prolonged";
-    const last = coil.phase === "off" && coil.on_ms ? `\nlast pulse ${(coil.on_ms / 1000).toFixed(2)} s` : "";
-    const measured = `${isOn ? coil.coil_ma : 0} mA${last}`;
-    const words = make("div", {}, make("b", {}, `Relay ${coil.relay}`), make("span", {}, PHASES[coil.phase] ?? coil.phase));
-    return make("li", { "data-phase": coil.phase }, make("i", { class: "dot" }), words, make("span", { class: "measured tn" }, measured));
-  }));
-}
-
-function drawFact(id, isOk, yes, no) {
-  el(id).textContent = isOk ? yes : no;
-  el(id).dataset.ok = String(isOk);
-}
-
-function drawCall(state) {
-  const { call } = state;
-  el("nocall").hidden = call !== null;
-  if (call === null) return;
-  const said = call.states.map(({ at_ms, text }) => [at_ms, `“${text}”`]);
-  const done = Object.entries(call.stamps).map(([name, at]) => [at, STEPS[name] ?? name]);
-  const steps = [...done, ...said].sort(([a], [b]) => a - b);
-  el("steps").replaceChildren(...steps.map(([at, what]) =>
-    make("li", {}, make("span", {}, `${at - call.stamps.press} ms`), make("span", {}, what))));
-}
-
-function drawFaults(state) {
-  const list = el("faults");
-  if (list.childElementCount === 0) {
-    list.append(...Object.keys(state.faults).map((name) => {
-      const button = make("button", { type: "button", "data-fault": name }, FAULTS[name] ?? name);
-      button.addEventListener("click", () =>
-        post("/api/fault", { name, on: button.getAttribute("aria-pressed") !== "true" }));
-      return make("li", {}, button);
+  say("place", state.place);
+  say("ask", state.labels.press ?? "");
+  el("net").hidden = state.has_router;
+  if (el("net").dataset.said !== state.labels.offline) {
+    el("net").dataset.said = state.labels.offline;
+    el("net").replaceChildren(icon("offline"), state.labels.offline);
+  }
+  const languages = el("languages");
+  const offered = JSON.stringify([state.languages, state.language]);
+  if (languages.dataset.offered === offered) return;
+  languages.dataset.offered = offered;
+  languages.replaceChildren(...Object.entries(state.languages)
+    .filter(([language]) => language !== state.language)
+    .map(([language, name]) => {
+      const button = make("button", { type: "button", lang: language, "data-language": language }, name);
+      button.addEventListener("click", () => post("/api/language", { language }));
+      return button;
     }));
-  }
-  for (const button of list.querySelectorAll("button")) {
-    button.setAttribute("aria-pressed", String(state.faults[button.dataset.fault]));
-  }
-}
-
-let journal = [];
-let lastMove = "";
-async function drawJournal(state) {
-  const move = JSON.stringify(state.relays.map(({ at_ms, phase }) => [at_ms, phase]));
-  if (move !== lastMove) {
-    lastMove = move;
-    journal = await (await fetch("/api/journal")).json();
-  }
-  el("journal").replaceChildren(...journal.slice(-6).reverse().map((entry) =>
-    make("li", {}, make("span", {}, `${Math.round((state.now_ms - entry.at_ms) / 1000)} s ago`),
-      make("span", {}, `relay ${entry.relay} ${entry.phase}${entry.phase === "off" ? ` after ${entry.on_ms} ms` : ""}`))));
 }
 
 function draw(state) {
-  drawScreen(state);
+  latest = state;
+  drawTop(state);
   drawNames(state);
-  drawRelays(state);
-  drawFact("sip", state.is_registered, "Registered", "Not registered");
-  drawFact("link", state.link?.is_online === true, "Online", state.link ? "Offline" : "Not used");
-  el("ctr").textContent = state.link ? String(state.link.ctr) : "–";
-  drawCall(state);
-  drawFaults(state);
-  drawJournal(state);
+  drawView(state);
+  drawState(state);
+  drawAnswer(state);
+  sound(state);
+  drawInside(state);
 }
 
 function tick() {
   el("clock").textContent = new Date().toLocaleTimeString("nb-NO", { hour: "2-digit", minute: "2-digit" });
 }
 
+begin(() => latest && drawView(latest));
+document.addEventListener("pointerdown", wake);
 el("cancel").addEventListener("click", () => post("/api/cancel"));
 new EventSource("/api/live").addEventListener("message", ({ data }) => draw(JSON.parse(data)));
 tick();

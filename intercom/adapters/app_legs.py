@@ -20,7 +20,7 @@ from intercom.media.mux import MuxPort
 from intercom.media.webrtc import WebRtcLeg
 from intercom.ports import AppChannel, CallFacts, Pictures
 from intercom.routing import events as ev
-from intercom.routing.commands import DoorState, EndReason
+from intercom.routing.commands import DoorState, EndReason, ReadyAnswer
 from intercom.routing.events import LegFailure
 from intercom.routing.ids import DeviceId, LegId, ResidentId
 from intercom.routing.plan import AppTarget, Target
@@ -32,6 +32,8 @@ RECONNECT_S = 3.0
 """An app that comes back within this goes on ringing: a phone that changes its network, a reload."""
 MAX_COMMANDS = 100
 """To open, a leg; a call opens three times."""
+MAX_READY_ANSWERS = 5
+"""A leg: they are spoken to the visitor, one instead of the other."""
 
 
 class _State(Enum):
@@ -55,6 +57,7 @@ class _AppLeg:
     """Runs while the app has no connection and rings."""
     lost: str = ""
     """Why its sound and picture are lost, once they are."""
+    ready_answers: int = 0
     open_ids: set[str] = field(default_factory=set)
     """Of the commands so far: the same one again, sent after a lost connection, opens nothing more."""
 
@@ -159,6 +162,11 @@ class AppLegs:
             message = {"type": "door", "state": state.value, "cause": cause, "for_ms": pulse_ms}
             self._send(leg, message)
 
+    def tell_ready(self, leg_id: LegId, answer: ReadyAnswer) -> None:
+        """Say that the visitor was told a ready answer."""
+        if leg := self._legs.get(leg_id):
+            self._tell_ready(leg, answer, "told")
+
     def tell_path(self, leg_id: LegId, media: Media, *, is_lost: bool, is_own: bool) -> None:
         """Say that nothing comes from the door, or from this app."""
         if leg := self._legs.get(leg_id):
@@ -190,8 +198,8 @@ class AppLegs:
                 self._post(leg.leg_id, ev.LegAnswered(leg.leg_id))
             case "decline" if leg.state is _State.RINGING:
                 self._leave(leg, ev.LegDeclined(leg.leg_id), EndReason.DECLINED)
-            case "open":
-                self._open(leg, str(message.get("id")))
+            case "open" | "ready_answer":
+                self._wish(leg, message)
             case "hang_up":
                 self._leave(leg, ev.LegEnded(leg.leg_id), EndReason.RESIDENT_HUNG_UP)
             case _:  # a repeated accept or decline: the first one counts
@@ -214,12 +222,30 @@ class AppLegs:
                 if leg.is_quiet:
                     self.quiet(leg.leg_id)
 
+    def _wish(self, leg: _AppLeg, message: Mapping[str, object]) -> None:
+        match message:
+            case {"type": "open", "id": str() as command}:
+                self._open(leg, command)
+            case {"type": "ready_answer", "answer": str() as answer}:
+                self._answer_ready(leg, ReadyAnswer(answer))
+
     def _open(self, leg: _AppLeg, command: str) -> None:
         if command in leg.open_ids or len(leg.open_ids) >= MAX_COMMANDS:
             return
         leg.open_ids.add(command)
         self._step(leg, Hop.KEY, "the app asked to open")
         self._post(leg.leg_id, ev.OpenRequested(leg.leg_id))
+
+    def _answer_ready(self, leg: _AppLeg, answer: ReadyAnswer) -> None:
+        """Let the visitor be told; the call says whether it was, and goes on as it is."""
+        leg.ready_answers += 1
+        if leg.ready_answers > MAX_READY_ANSWERS:
+            self._tell_ready(leg, answer, "refused")
+        else:
+            self._post(leg.leg_id, ev.AnswerChosen(leg.leg_id, answer))
+
+    def _tell_ready(self, leg: _AppLeg, answer: ReadyAnswer, state: str) -> None:
+        self._send(leg, {"type": "ready_answer", "answer": answer.value, "state": state})
 
     def _answer_sdp(self, leg: _AppLeg, sdp: object) -> None:
         if leg.has_answer or not isinstance(sdp, str):

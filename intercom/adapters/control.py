@@ -10,6 +10,7 @@
     POST /relay-test    {"door": "main"}: pulse once, answer what was measured
     POST /reload        {"file": "…"} or {}: load the building again
     POST /unlock        let everybody try again whom the defences shut out
+    POST /check-number  {"number": "+47…", "property": "…" or null}: a check call, and what became of it
 
 Only the service's own user may connect: the socket's mode is 0600.
 """
@@ -81,6 +82,8 @@ class ControlHandlers:
     unlock: Callable[[], int] = lambda: 0
     """Lift every lock-out; tell how many there were."""
     sip_trace: SipTraceReader | None = None
+    check_number: Callable[[str, str | None], Awaitable[str]] | None = None
+    """Ring a number in a property's language and say what became of it; ConfigError: it may not be."""
 
 
 @contextlib.asynccontextmanager
@@ -115,6 +118,8 @@ class _Control:
         self.app.router.add_post("/relay-test", self._relay_test)
         self.app.router.add_post("/reload", self._reload)
         self.app.router.add_post("/unlock", self._unlock)
+        if handlers.check_number is not None:
+            self._add_check_number(handlers.check_number)
 
     def stop_streams(self) -> None:
         """End every open stream, so that stopping does not wait for its reader."""
@@ -122,6 +127,17 @@ class _Control:
             _offer(steps, None)
         for messages in self._sip_streams:
             messages.stop()
+
+    def _add_check_number(self, check: Callable[[str, str | None], Awaitable[str]]) -> None:
+        async def check_number(request: web.Request) -> web.Response:
+            number = await _field(request, "number")
+            if number is None:
+                msg = 'Say which number: {"number": "+4790012345"}.'
+                raise ConfigError(msg)
+            result = await check(number, await _field(request, "property"))
+            return web.json_response({"result": result})
+
+        self.app.router.add_post("/check-number", check_number)
 
     def _add_sip_trace(self, reader: SipTraceReader) -> None:
         async def calls(request: web.Request) -> web.Response:

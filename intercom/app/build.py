@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 
-from aiohttp import web
-
+from intercom.adapters.app_keys import AppKeys
 from intercom.adapters.app_legs import AppLegs
 from intercom.adapters.panel_link import PanelLinkHub, load_or_create_key
 from intercom.adapters.relay_http import HttpRelayDriver
@@ -17,10 +15,14 @@ from intercom.adapters.sip.locate import RealDns
 from intercom.adapters.sip.panel_codes import PanelCodeDriver
 from intercom.adapters.sip.resolve import Resolver
 from intercom.adapters.snapshots import Snapshots
-from intercom.app.in_force import BuildingInForce
+from intercom.app.following import follow
+from intercom.app.in_force import InForce
 from intercom.app.presence import DevicesOnline
 from intercom.app.sip_side import SipSide, token
-from intercom.errors import ConfigError, MediaError
+from intercom.app.store_side import StoreSide, now
+from intercom.app.web_side import make_site, serve_http
+from intercom.diary import Diaries, NoSink
+from intercom.errors import MediaError
 from intercom.media.conversion import Transcodings
 from intercom.media.dtls import DtlsIdentity
 from intercom.media.mux import MuxPort
@@ -36,7 +38,6 @@ from intercom.settings.addresses import (
 from intercom.switchboard import Switchboard
 from intercom.trace import Trace
 from intercom.web.login_file import LoginFile
-from intercom.web.server import WebConfig, make_app, serving
 from intercom.web.sessions import LoginTable
 from intercom.web.signaling import AppHub
 
@@ -50,18 +51,22 @@ class Parts:
     def __init__(
         self,
         settings: Settings,
-        building: BuildingInForce,
+        building: InForce,
+        kept: StoreSide | None,
         stack: AsyncExitStack,
         tasks: asyncio.TaskGroup,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.settings = settings
         self.building = building
+        self.kept = kept
+        """None: the building is a file."""
         self.trace = Trace(loop.time)
         self.switchboard = Switchboard(
             directory=self.directory,
             trace=self.trace,
             token=token,
+            diaries=Diaries(kept.events if kept else NoSink(), now=now, token=token),
             limits=Limits(talk_s=settings.talk_limit_s),
             transcodings=Transcodings(settings.transcodings),
         )
@@ -120,6 +125,7 @@ class Parts:
             pictures=pictures,
         )
         self.hub.on_message = app_legs.message
+        self.hub.on_key = AppKeys(self.hub, self.switchboard.keys).message
 
         def online(target: AppTarget) -> None:
             app_legs.device_online(target)
@@ -129,34 +135,11 @@ class Parts:
         self.hub.on_offline = app_legs.device_offline
         return app_legs
 
-    def site(self) -> web.Application:
-        """Build the app's server with the panel link beside it."""
-        origin = self.settings.web_origin
-        site = make_app(
-            WebConfig(is_tls=self.settings.has_tls, origins=frozenset({origin} if origin else ())),
-            directory=self.directory,
-            logins=self.logins,
-            hub=self.hub,
-            is_healthy=lambda: True,
-            is_ready=lambda: True,
-            clock=asyncio.get_running_loop().time,
-        )
-        site.router.add_get("/panel-link", self.panel_link.handle)
-        site.on_shutdown.append(self.panel_link.stop)
-        return site
-
     def follow_the_building(self) -> None:
         """Let everybody know when the building is loaded again."""
-        changed = asyncio.Event()
-        self.building.on_change += [
-            lambda _: self.hub.directory_changed(),
-            lambda _: self.panel_link.directory_changed(),
-            lambda _: self.sip_side.registered.directory_changed(),
-            lambda _: changed.set(),
-            lambda _: self._trunks_changed.set(),
-        ]
+        names_changed = follow(self, self._trunks_changed)
         self.resolver.on_change = self._trunks_changed.set
-        self.spawn(self.resolver.keep_fresh(changed, self.directory), "names looked up")
+        self.spawn(self.resolver.keep_fresh(names_changed, self.directory), "names looked up")
 
     def watch_trunks(self) -> None:
         """Register with carriers and ask whether they are there, now that we listen."""
@@ -164,10 +147,14 @@ class Parts:
 
 
 async def build(
-    settings: Settings, building: BuildingInForce, stack: AsyncExitStack, tasks: asyncio.TaskGroup
+    settings: Settings,
+    building: InForce,
+    kept: StoreSide | None,
+    stack: AsyncExitStack,
+    tasks: asyncio.TaskGroup,
 ) -> Parts:
     """Build the service; what listens comes last, so that nobody is let in before all stands."""
-    parts = Parts(settings, building, stack, tasks)
+    parts = Parts(settings, building, kept, stack, tasks)
     sip = parts.sip()
     http_relays = await stack.enter_async_context(HttpRelayDriver(settings.relay_ca_file))
     pictures = await stack.enter_async_context(Snapshots(tasks, http_relays.tls))
@@ -193,7 +180,7 @@ async def build(
     await stack.enter_async_context(sip.transport)
     stack.callback(sip.stop)
     parts.watch_trunks()
-    await _serve_http(settings, parts.site(), stack)
+    await serve_http(settings, make_site(parts, kept), stack)
     return parts
 
 
@@ -207,28 +194,3 @@ def _open_mux(settings: Settings) -> MuxPort:
         what = f"WebRTC cannot listen on {host} port {port} (UDP)"
         names = ("INTERCOM_MEDIA_HOST", "INTERCOM_WEBRTC_PORT")
         raise cannot_listen(what, error.__cause__, *names) from error
-
-
-async def _serve_http(settings: Settings, site: web.Application, stack: AsyncExitStack) -> None:
-    host, port = settings.http_host, settings.http_port
-    try:
-        await stack.enter_async_context(serving(site, host, port, _tls_context(settings)))
-    except OSError as error:
-        what = f"The app's server cannot listen on {host} port {port} (TCP)"
-        names = ("INTERCOM_HTTP_HOST", "INTERCOM_HTTP_PORT")
-        raise cannot_listen(what, error, *names) from error
-
-
-def _tls_context(settings: Settings) -> ssl.SSLContext | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except (ssl.SSLError, OSError) as error:
-        message = (
-            f"INTERCOM_TLS_CERTIFICATE and INTERCOM_TLS_KEY cannot be used ({error}): "
-            "give a certificate chain and its unencrypted key in PEM."
-        )
-        raise ConfigError(message) from error
-    return context

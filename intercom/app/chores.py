@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from intercom.adapters.sip.farewell import FAREWELLS
+from intercom.call_sounds import READY_ANSWERS
 from intercom.media import prompts, tone_pair, tones
 from intercom.media.clips import encoded_clip, encoded_ringback
 from intercom.routing.directory import Directory

@@ -2,15 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+
+import structlog
 
 from intercom.adapters.sip.hep import HepSender
 from intercom.adapters.sip.transport import SipTransport
 from intercom.app.metrics import is_all_commercial
 from intercom.building import Building
 from intercom.errors import ConfigError
+from intercom.routing.directory import Directory
 from intercom.settings import Settings
 from intercom.settings.kinds import host_and_port
+from intercom.sip.capture import Captured
+
+log = structlog.get_logger()
+
+_WITHHELD = "INTERCOM_SIP_HEP sends nothing while a property is residential"
 
 
 def with_hep_allowed(settings: Settings, building: Building) -> Building:
@@ -25,11 +33,32 @@ def with_hep_allowed(settings: Settings, building: Building) -> Building:
     return building
 
 
+class _Gate:
+    """Open while every property is commercial; asked with each message, so it looks only when they changed."""
+
+    def __init__(self, directory: Callable[[], Directory]) -> None:
+        self._directory = directory
+        self._looked_at: object = None
+        self._is_open = False
+
+    def is_open(self) -> bool:
+        directory = self._directory()
+        if directory.properties is not self._looked_at:
+            self._looked_at = directory.properties
+            self._is_open = is_all_commercial(directory)
+            if not self._is_open:
+                log.warning("sip.hep_withheld", remedy=_WITHHELD)
+        return self._is_open
+
+
 @contextlib.asynccontextmanager
 async def sending_hep(
-    settings: Settings, transport: SipTransport
+    settings: Settings, transport: SipTransport, directory: Callable[[], Directory]
 ) -> AsyncIterator[HepSender | None]:
-    """Send a copy of every message while the context lasts; nothing without the setting."""
+    """Send a copy of every message while the context lasts; nothing without the setting.
+
+    Nothing either as long as a property is residential, which Webadmin may add at any time.
+    """
     if settings.sip_hep is None:
         yield None
         return
@@ -44,7 +73,13 @@ async def sending_hep(
             " give a host:port that this machine can send to."
         )
         raise ConfigError(msg) from error
-    stop = transport.capture.subscribe(sender.take)
+    gate = _Gate(directory)
+
+    def take(message: Captured) -> None:
+        if gate.is_open():
+            sender.take(message)
+
+    stop = transport.capture.subscribe(take)
     try:
         yield sender
     finally:

@@ -53,6 +53,8 @@ class MetricSources:
     lag: LagMeter
     calls: Callable[[], int]
     is_all_commercial: Callable[[], bool]
+    building: Callable[[], Mapping[str, float]] = dict
+    """Figures of where the building comes from, by their name without the prefix."""
 
 
 class ServiceCollector(Collector):
@@ -87,6 +89,9 @@ class ServiceCollector(Collector):
             buckets=list(zip(names, itertools.accumulate(sources.lag.counts), strict=True)),
             sum_value=sources.lag.total_s,
         )
+        for name, value in sources.building().items():
+            words = f"The building: {name.replace('_', ' ')}."
+            yield GaugeMetricFamily(f"intercom_{name}", words, value=value)
         if not hidden:
             yield GaugeMetricFamily("intercom_calls", "Calls now.", value=sources.calls())
             tasks = len(asyncio.all_tasks())

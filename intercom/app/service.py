@@ -18,15 +18,16 @@ from intercom.app.chores import (
     prepare_sounds,
 )
 from intercom.app.hep import sending_hep, with_hep_allowed
-from intercom.app.in_force import BuildingInForce
+from intercom.app.in_force import BuildingInForce, InForce, Said
 from intercom.app.metrics import MetricSources, is_all_commercial, metrics_server
 from intercom.app.sip_side import sip_line
 from intercom.app.sip_trace import SipTrace
-from intercom.building import Building, BuildingChange, load_building
+from intercom.app.store_side import StoreSide, store_side
+from intercom.building import Building, load_building
 from intercom.errors import ConfigError
 from intercom.ports import RelayResult
 from intercom.routing.commands import EndReason
-from intercom.routing.ids import DoorId
+from intercom.routing.ids import DoorId, PropertyId
 from intercom.settings import Settings
 from intercom.settings.addresses import advertised_address, is_only_loopback
 from intercom.sip.address import bracketed
@@ -46,15 +47,17 @@ STOP_GRACE_S = 0.5
 class Service:
     """The running service, for the operator's socket and for tests."""
 
-    def __init__(self, settings: Settings, building: BuildingInForce, parts: Parts) -> None:
+    def __init__(self, settings: Settings, building: InForce, parts: Parts) -> None:
         self.settings = settings
         self.building = building
+        self.kept = parts.kept
         self.switchboard = parts.switchboard
         self._tls = parts.sip_side.tls
         self._sip = parts.sip_side.transport
         self._lag = parts.sip_side.lag
         self._trunks = parts.sip_side.trunks
         self._registered = parts.sip_side.registered
+        self.check_calls = parts.sip_side.check_calls
         self.trace = parts.trace
         self.capture = parts.sip_side.transport.capture
         self.panel_link = parts.panel_link
@@ -78,16 +81,16 @@ class Service:
 
     def status(self) -> dict[str, object]:
         """Say what runs, for `intercom status`."""
-        residents = self.building.directory.residents
         return {
             "calls": self.switchboard.calls,
             "panels_online": self._panels_online(),
             "trunks": self._trunks.status(),
-            "apps_online": sum(len(self.hub.online(each)) for each in residents),
+            "apps_online": self.hub.count,
             "sip_phones_online": self._registered.count,
             "locked_sources": self._sip.endpoint.locked_sources(self._sip.now)
             + self.panel_link.locked_count(),
             "ready": self.ready_line.removeprefix(READY),
+            **self.building.doubts(),
         }
 
     def _panels_online(self) -> dict[str, bool | str]:
@@ -103,7 +106,7 @@ class Service:
                 online[panel.panel_id] = "does not log in"
         return online
 
-    async def reload(self, file: Path | None = None) -> BuildingChange:
+    async def reload(self, file: Path | None = None) -> Said:
         """Load building and certificates again; a wrong file raises ConfigError, nothing changes."""
         async with self._one_reload:
             contexts = await asyncio.to_thread(self._tls.read)
@@ -142,7 +145,19 @@ class Service:
             lag=self._lag,
             calls=lambda: self.switchboard.calls,
             is_all_commercial=lambda: is_all_commercial(self.building.directory),
+            building=self.building.figures,
         )
+
+    async def check_number(self, number: str, property_id: str | None) -> str:
+        """Ring a number and ask for a key; raise ConfigError for one that is never dialled."""
+        properties = self.building.directory.properties
+        prop = properties.get(PropertyId(property_id)) if property_id else None
+        prop = prop or next(iter(properties.values()), None)
+        objection = self.settings.dial_policy.objection_to(number)
+        if prop is None or objection is not None:
+            msg = f"{number} is not called: {objection or 'there is no property yet'}."
+            raise ConfigError(msg)
+        return (await self.check_calls.check(number, prop)).value
 
     async def relay_test(self, door: str) -> RelayResult:
         """Pulse a door's relay; raise ConfigError for a door that is not there."""
@@ -174,12 +189,12 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
     """Run the service while the context lasts."""
     if is_only_loopback(settings):
         log.warning("service.address_unknown", remedy=GIVE_ADDRESS)
-    building = BuildingInForce(
-        building_file or settings.building_file, lambda file: _load(settings, file)
-    )
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        parts = await build(settings, building, stack, tasks)
+    async with (
+        _building(settings, building_file or settings.building_file) as (building, kept),
+        AsyncExitStack() as stack,
+        asyncio.TaskGroup() as tasks,
+    ):
+        parts = await build(settings, building, kept, stack, tasks)
         service = Service(settings, building, parts)
         handlers = ControlHandlers(
             trace=service.trace,
@@ -187,11 +202,13 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
             reload=service.reload,
             status=service.status,
             unlock=service.unlock,
+            check_number=service.check_number,
             sip_trace=SipTrace(
                 service.capture, service.trace, parts.sip_side.transport.endpoint.local_for
             ),
         )
-        await stack.enter_async_context(sending_hep(settings, parts.sip_side.transport))
+        transport = parts.sip_side.transport
+        await stack.enter_async_context(sending_hep(settings, transport, parts.directory))
         await stack.enter_async_context(
             metrics_server(settings.metrics_port, service.metric_sources)
         )
@@ -208,6 +225,25 @@ async def running(settings: Settings, building_file: Path | None = None) -> Asyn
             await asyncio.sleep(STOP_GRACE_S if calls else 0)
             await stack.aclose()
             parts.cancel_chores()
+
+
+@contextlib.asynccontextmanager
+async def _building(
+    settings: Settings, file: Path | None
+) -> AsyncIterator[tuple[InForce, StoreSide | None]]:
+    """Read the building: a file, or else the database."""
+    if file is not None:
+        building = BuildingInForce(file, lambda path: _load(settings, path))
+        _make_state_dir(settings)
+        yield building, None
+        return
+    _make_state_dir(settings)
+    async with store_side(settings) as kept:
+        yield kept.building, kept
+
+
+def _make_state_dir(settings: Settings) -> None:
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _load(settings: Settings, file: Path) -> Building:

@@ -16,10 +16,12 @@ from intercom.adapters.sip.tls import Tls, TlsFiles
 from intercom.adapters.sip.transport import SipTransport, StreamSettings
 from intercom.adapters.sip.trunks import Trunks
 from intercom.app.listed import ListedHosts
+from intercom.check_calls import CheckCalls
 from intercom.media.port import PortPool
 from intercom.routing.dial_guard import DialGuard
 from intercom.routing.directory import Directory, Panel
-from intercom.routing.ids import PanelId
+from intercom.routing.events import Event
+from intercom.routing.ids import LegId, PanelId
 from intercom.routing.plan import RegisteredPhoneTarget
 from intercom.settings import Settings, SipDigest
 from intercom.settings.addresses import Face, advertised_addresses, faces_of
@@ -70,6 +72,8 @@ class SipSide:
         stack: AsyncExitStack,
     ) -> None:
         self._directory = directory
+        self._switchboard = switchboard
+        self.check_calls = CheckCalls(token=token)
         self.registered = RegisteredPhones(directory)
         faces = faces_of(settings)
         first, *others = addresses_of(settings)
@@ -143,9 +147,10 @@ class SipSide:
             other_media=other_media,
             media_networks=settings.media_networks,
             guard=DialGuard(settings.dial_limits),
-            post=switchboard.post,
+            post=self._phone_event,
             registered=self.registered,
         )
+        self.check_calls.start(self.phone_legs)
 
         def online(target: RegisteredPhoneTarget) -> None:
             self.phone_legs.device_online(target)  # first: what rings again is no new leg
@@ -158,6 +163,10 @@ class SipSide:
         self.panel_legs.end_farewells()
         self.inbound.stop()
         self.trunks.withdraw()
+
+    def _phone_event(self, leg_id: LegId, event: Event) -> None:
+        if not self.check_calls.post(leg_id, event):
+            self._switchboard.post(leg_id, event)
 
     def _note_lag(self, lag_s: float, now: float) -> None:
         """Tell the endpoint how late messages are handled: the loop may be in time, and its reader not.

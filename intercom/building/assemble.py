@@ -1,8 +1,11 @@
 """Make the directory of tables that have been checked."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_network
 
 from intercom.building.check import Secrets, Tables
+from intercom.building.homes import doorbells_of, quiet_of, rights_of
 from intercom.building.lines import Path
 from intercom.building.recordings import Recordings
 from intercom.building.tables import PanelTable, ResidentTable, TrunkTable
@@ -10,6 +13,7 @@ from intercom.building.ways import picture_of, profile_of, relay_of
 from intercom.routing.directory import (
     Button,
     Carrier,
+    CommercialProperty,
     Directory,
     Door,
     Doorbell,
@@ -18,6 +22,7 @@ from intercom.routing.directory import (
     Property,
     PropertyKind,
     Resident,
+    RingWay,
     SipAccount,
     SipPhone,
     Trunk,
@@ -33,6 +38,9 @@ from intercom.routing.ids import (
     TrunkId,
 )
 from intercom.routing.numbers import to_e164
+
+_TYPES = {PropertyKind.RESIDENTIAL: Property, PropertyKind.COMMERCIAL: CommercialProperty}
+"""A commercial one out of a file has no event log: that is in the database."""
 
 
 def assemble(
@@ -56,32 +64,27 @@ def assemble(
         for position, table in tables.doors.items()
     ]
     panels = [
-        _panel(table, ("panel", position), property_id, secrets)
+        panel_of(table, ("panel", position), property_id, secrets)
         for position, table in tables.panels.items()
     ]
-    doorbells = [
-        Doorbell(
-            doorbell_id=DoorbellId(table.id),
-            property_id=property_id,
-            name=table.name,
-            residents=tuple(ResidentId(name) for name in table.residents),
-            app_stage_s=table.app_stage_s,
-            phone_stage_s=table.phone_stage_s,
-        )
-        for table in tables.doorbells.values()
-    ]
+    doorbells = {each.doorbell_id: each for each in doorbells_of(tables, property_id)}
+    panels = [_with_shown_buttons(panel, doorbells) for panel in panels]
     residents = [
-        _resident(table, ("resident", position), region, secrets)
+        replace(
+            _resident(table, ("resident", position), region, secrets),
+            rights=rights_of(tables, table.username),
+        )
         for position, table in tables.residents.items()
     ]
     trunks = tuple(
-        _trunk(table, secrets.get(("trunk", position))) for position, table in tables.trunks.items()
+        trunk_of(table, secrets.get(("trunk", position)))
+        for position, table in tables.trunks.items()
     )
     return Directory(
         properties={property_id: prop},
         doors={door.door_id: door for door in doors},
         panels={panel.panel_id: panel for panel in panels},
-        doorbells={doorbell.doorbell_id: doorbell for doorbell in doorbells},
+        doorbells=doorbells,
         residents={resident.resident_id: resident for resident in residents},
         trunks=trunks,
     )
@@ -90,13 +93,15 @@ def assemble(
 def _property(tables: Tables, recordings: Recordings) -> Property:
     table = tables.property
     assert table is not None, "a file without [property] has been refused"
-    return Property(
+    return _TYPES[PropertyKind(table.kind)](
         property_id=PropertyId(table.id),
         name=table.name,
-        kind=PropertyKind(table.kind),
         address=table.address,
         language=table.language,
         open_keys=frozenset(table.open_keys),
+        time_zone=table.time_zone,
+        quiet=quiet_of(table.quiet),
+        has_keys_in_app=table.keys_in_app,
         recordings={
             str(path[-1]): pcm
             for path, pcm in recordings.items()
@@ -105,7 +110,14 @@ def _property(tables: Tables, recordings: Recordings) -> Property:
     )
 
 
-def _panel(table: PanelTable, path: Path, property_id: PropertyId, secrets: Secrets) -> Panel:
+def _with_shown_buttons(panel: Panel, doorbells: Mapping[DoorbellId, Doorbell]) -> Panel:
+    """Leave out the buttons of who is hidden."""
+    shown = tuple(each for each in panel.buttons if each.doorbell_id in doorbells)
+    return panel if len(shown) == len(panel.buttons) else replace(panel, buttons=shown)
+
+
+def panel_of(table: PanelTable, path: Path, property_id: PropertyId, secrets: Secrets) -> Panel:
+    """Make a panel; `path` is the place of its table."""
     return Panel(
         panel_id=PanelId(table.id),
         property_id=property_id,
@@ -122,7 +134,8 @@ def _panel(table: PanelTable, path: Path, property_id: PropertyId, secrets: Secr
     )
 
 
-def _trunk(table: TrunkTable, password: str | None) -> Trunk:
+def trunk_of(table: TrunkTable, password: str | None) -> Trunk:
+    """Make a trunk."""
     return Trunk(
         trunk_id=TrunkId(table.id),
         address=table.address,
@@ -146,18 +159,29 @@ def _resident(table: ResidentTable, path: Path, region: str | None, secrets: Sec
         resident_id=ResidentId(table.username),
         name=table.name,
         password_hash=table.password_hash or "",
-        has_app=table.app,
+        has_app=table.app and table.password_hash is not None,
+        ring_way=RingWay(table.ring_way),
         number=to_e164(table.number, region) if table.number else None,
-        sip_phones=tuple(
-            SipPhone(device_id=DeviceId(f"{table.username}/sip-phone-{position}"), uri=uri)
-            for position, uri in enumerate(table.sip_phones, start=1)
-        ),
-        sip_accounts=tuple(
-            SipAccount(
-                username=account.username,
-                password=secrets[*path, "sip_account", number] or "",
-                encryption=Encryption(account.srtp),
-            )
-            for number, account in enumerate(table.sip_account)
-        ),
+        sip_phones=sip_phones_of(table),
+        sip_accounts=sip_accounts_of(table, path, secrets),
+    )
+
+
+def sip_phones_of(table: ResidentTable) -> tuple[SipPhone, ...]:
+    """Make a resident's phones that stand at fixed addresses."""
+    return tuple(
+        SipPhone(device_id=DeviceId(f"{table.username}/sip-phone-{position}"), uri=uri)
+        for position, uri in enumerate(table.sip_phones, start=1)
+    )
+
+
+def sip_accounts_of(table: ResidentTable, path: Path, secrets: Secrets) -> tuple[SipAccount, ...]:
+    """Make a resident's log-ins for SIP phones; `path` is the place of its table."""
+    return tuple(
+        SipAccount(
+            username=account.username,
+            password=secrets[*path, "sip_account", number] or "",
+            encryption=Encryption(account.srtp),
+        )
+        for number, account in enumerate(table.sip_account)
     )

@@ -79,6 +79,8 @@ def _by_id(directory: Directory, attribute: str) -> dict[str, Any]:
 
 
 def _differing_fields(before: Any, after: Any) -> tuple[str, ...]:  # noqa: ANN401 - any of the kinds
+    if type(before) is not type(after):
+        return ("kind",)  # a property that is of the other type now
     names = (one.name for one in fields(after))
     return tuple(name for name in names if getattr(before, name) != getattr(after, name))
 

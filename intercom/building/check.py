@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from intercom.building.check_accounts import check_accounts, check_password
+from intercom.building.check_homes import check_homes
 from intercom.building.check_trunks import check_number, check_reach, check_trunks, home_region
 from intercom.building.check_ways import check_relay, check_snapshot
 from intercom.building.faults import Faults, did_you_mean
+from intercom.building.home_tables import RightTable, UnitTable
 from intercom.building.lines import Path
 from intercom.building.makes import MAKES
 from intercom.building.tables import (
@@ -40,6 +42,8 @@ class Tables:
     trunks: Mapping[int, TrunkTable]
     names: Mapping[str, list[str]]
     """Every id in the file by kind, also of tables whose shape is wrong."""
+    units: Mapping[int, UnitTable] = field(default_factory=dict)
+    rights: Mapping[int, RightTable] = field(default_factory=dict)
 
 
 def check(
@@ -56,6 +60,7 @@ def check(
     is_any_named = bool(tables.names["trunk"])
     check_reach(tables.trunks, tables.residents, faults, caller_id, is_any_named=is_any_named)
     _check_ring_times(tables, faults)
+    check_homes(tables, faults)
 
 
 def _check_doubles(tables: Tables, faults: Faults) -> None:
@@ -111,7 +116,10 @@ def _check_panels(tables: Tables, secrets: Secrets, faults: Faults) -> None:
     for position, panel in tables.panels.items():
         path: Path = ("panel", position)
         _refer(tables, faults, (*path, "door"), "door", panel.door)
-        for button, doorbell in panel.buttons.items():
+        if not panel.buttons:
+            faults.warn(path, "has no buttons: nobody can be rung from there")
+        for button, target in panel.buttons.items():
+            doorbell = target.partition("/")[0]
             _refer(tables, faults, (*path, "buttons", button), "doorbell", doorbell)
         is_known = bool(panel.allowed_addresses or panel.certificate_name)
         if path not in secrets and not is_known:
@@ -149,13 +157,19 @@ def _check_certificate_names(tables: Tables, faults: Faults) -> None:
 
 
 def _check_doorbells(tables: Tables, faults: Faults) -> None:
-    pressed = {bell for panel in tables.panels.values() for bell in panel.buttons.values()}
+    pressed = {
+        target.partition("/")[0]
+        for panel in tables.panels.values()
+        for target in panel.buttons.values()
+    }
     for position, doorbell in tables.doorbells.items():
         path: Path = ("doorbell", position)
         for resident in dict.fromkeys(doorbell.residents):
             _refer(tables, faults, (*path, "residents"), "resident", resident)
         for resident in _repeated(doorbell.residents):
             faults.add((*path, "residents"), f'resident "{resident}" stands there more than once')
+        if not doorbell.residents and doorbell.unit is None:
+            faults.add((*path, "residents"), "[] is wrong: give the usernames of who is rung")
         if doorbell.id not in pressed:
             faults.warn(path, "no panel has a button for it")
 
@@ -166,7 +180,7 @@ def _check_residents(
     rung = {name for doorbell in tables.doorbells.values() for name in doorbell.residents}
     for position, resident in tables.residents.items():
         path: Path = ("resident", position)
-        if resident.app and resident.password_hash is None:
+        if resident.app and resident.password_hash is None and resident.language is None:
             fault = "the app needs password_hash: run `intercom hash-password`, or give app = false"
             faults.add(path, fault)
         has_sip_phone = bool(resident.sip_phones or resident.sip_account)
@@ -187,8 +201,8 @@ def _check_ring_times(tables: Tables, faults: Faults) -> None:
         if (panel.profile.early or usual.early.value) == "answer":
             continue  # we answer it at once, so its own limit never comes
         ring_limit_s = panel.profile.ring_limit_s or usual.ring_limit_s
-        for button, name in panel.buttons.items():
-            bell = bells.get(name)
+        for button, target in panel.buttons.items():
+            bell = bells.get(target.partition("/")[0])
             if bell is None:
                 continue
             phones = sum(resident in has_number for resident in bell.residents)

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from intercom.building.lines import LineIndex, Path
-from intercom.building.tables import SECRETS, Table
+from intercom.building.table import SECRETS, Table
 from intercom.errors import ConfigError
 
 _MAPPINGS = {"buttons": "button"}

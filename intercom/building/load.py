@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from intercom.building.assemble import assemble
-from intercom.building.check import Tables, check
+from intercom.building.check import Secrets, Tables, check
 from intercom.building.check_trunks import doubt_tls, home_region
 from intercom.building.faults import Faults, did_you_mean, name_of
+from intercom.building.home_tables import RightTable, UnitTable
 from intercom.building.lines import LineIndex, Path
 from intercom.building.recordings import read_recordings
 from intercom.building.secrets import read_secrets
+from intercom.building.table import Table
 from intercom.building.tables import (
     LISTS,
     DoorbellTable,
@@ -23,7 +25,6 @@ from intercom.building.tables import (
     PanelTable,
     PropertyTable,
     ResidentTable,
-    Table,
     TrunkTable,
 )
 from intercom.errors import ConfigError
@@ -50,6 +51,18 @@ class Building:
     """What is allowed and probably not meant, for the installer."""
 
 
+@dataclass(frozen=True, slots=True)
+class ParsedBuilding:
+    """The tables of a file without any fault."""
+
+    tables: Tables
+    secrets: Secrets
+    faults: Faults
+    """Its warnings alone."""
+    region: str | None
+    """The country in whose way numbers may be written."""
+
+
 def load_building(
     file: FilePath,
     *,
@@ -63,6 +76,27 @@ def load_building(
     With `caller_id`, some trunk must be allowed to present it. `dial_policy` says which numbers may be
     called; without it only those are refused that never may. `has_sip_tls`: we listen for TLS.
     """
+    parsed = parse_building(
+        file,
+        caller_id=caller_id,
+        dial_policy=dial_policy,
+        has_sip_tls=has_sip_tls,
+        environment=environment,
+    )
+    recordings = read_recordings(parsed.tables, parsed.faults, file)
+    directory = assemble(parsed.tables, parsed.secrets, recordings, parsed.region)
+    return Building(directory, tuple(parsed.faults.warnings))
+
+
+def parse_building(
+    file: FilePath,
+    *,
+    caller_id: str | None = None,
+    dial_policy: DialPolicy | None = None,
+    has_sip_tls: bool = True,
+    environment: Mapping[str, str] = os.environ,
+) -> ParsedBuilding:
+    """Read and check a building file into its tables; otherwise as `load_building`."""
     text = _read(file)
     try:
         raw = tomllib.loads(text)
@@ -76,9 +110,7 @@ def load_building(
     if not has_sip_tls:
         doubt_tls(tables.trunks, faults)
     faults.raise_if_any()
-    recordings = read_recordings(tables, faults, file)
-    region = home_region(tables.trunks.values(), caller_id)
-    return Building(assemble(tables, secrets, recordings, region), tuple(faults.warnings))
+    return ParsedBuilding(tables, secrets, faults, home_region(tables.trunks.values(), caller_id))
 
 
 def _read(file: FilePath) -> str:
@@ -120,6 +152,8 @@ def _parse(raw: Mapping[str, Any], faults: Faults) -> Tables:
         residents=_parse_list(raw, "resident", ResidentTable, faults),
         trunks=_parse_list(raw, "trunk", TrunkTable, faults),
         names=names,
+        units=_parse_list(raw, "unit", UnitTable, faults),
+        rights=_parse_list(raw, "right", RightTable, faults),
     )
 
 

@@ -28,6 +28,7 @@ _CUT_OFF_S = {
     "nobody_answers": PANEL_MARGIN_S,
     "nobody_reachable": PANEL_MARGIN_S,
     "too_many_calls": PANEL_MARGIN_S,
+    "quiet_hours": PANEL_MARGIN_S,
     "no_callback": 15.0,
 }
 """When these end, whether they have been said or not."""

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from intercom.building.check import Secrets, Tables
 from intercom.building.faults import Faults
 from intercom.building.lines import Path
+from intercom.building.table import Table
 from intercom.building.tables import (
     HttpTable,
     MakeRelayTable,
     PanelCodeTable,
-    Table,
     WithCode,
     WithPassword,
 )
@@ -36,19 +36,26 @@ def read_secrets(
 
     A file's path is relative to the building file.
     """
+    secrets = find_secrets(tables, faults, file.parent, environment)
+    is_plain = any(table.password is not None for _, table in _tables_with_password(tables))
+    is_plain |= any(coded.code is not None for _, coded in _tables_with_code(tables))
+    if is_plain and _is_open_to_all(file):
+        faults.warn((), f"holds passwords, and everybody may read it: chmod 640 {file}")
+    return secrets
+
+
+def find_secrets(
+    tables: Tables, faults: Faults, folder: FilePath, environment: Mapping[str, str]
+) -> Secrets:
+    """Look up every secret of tables that come from anywhere; a file's path is relative to `folder`."""
     secrets: Secrets = {}
-    places = _Places(file.parent, environment)
-    is_plain = False
+    places = _Places(folder, environment)
     for path, table in _tables_with_password(tables):
-        is_plain |= table.password is not None
         if _is_given(table, "password"):
             secrets[path] = _look_up(table, "password", path, faults, places)
     for path, coded in _tables_with_code(tables):
-        is_plain |= coded.code is not None
         if _is_given(coded, "code"):
             secrets[*path, "code"] = _look_up(coded, "code", path, faults, places)
-    if is_plain and _is_open_to_all(file):
-        faults.warn((), f"holds passwords, and everybody may read it: chmod 640 {file}")
     return secrets
 
 

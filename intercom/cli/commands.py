@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,26 +14,19 @@ from intercom import logs
 from intercom.building import load_building
 from intercom.cli.control_client import ControlError, ask, follow
 from intercom.cli.exit_codes import ExitCode
+from intercom.cli.loading import FilePath, make_state_dir, settings_from, settings_option
 from intercom.cli.trace_table import TraceTable
 from intercom.errors import ConfigError, IntercomError, NotThereYetError
-from intercom.settings import Settings, find_control_socket, load_secrets, load_settings
+from intercom.settings import find_control_socket, load_settings
 from intercom.settings.describe import as_markdown, as_text
 from intercom.web.passwords import MAX_PASSWORD_CHARACTERS, hash_password
 
 _SHORTEST_PASSWORD = 8
 
-_FilePath = click.Path(path_type=Path, dir_okay=False)
-_settings_option = click.option(
-    "--settings",
-    "settings_file",
-    type=_FilePath,
-    metavar="FILE",
-    help="Settings file (TOML or lines of INTERCOM_…=…). Default: INTERCOM_SETTINGS.",
-)
 _socket_option = click.option(
     "--socket",
     "socket_path",
-    type=_FilePath,
+    type=FilePath,
     metavar="PATH",
     help="The service's control socket. Default: as in the settings.",
 )
@@ -68,6 +60,8 @@ Examples:
   intercom trace --follow                      watch calls, hop by hop, in milliseconds
   intercom sip-trace --last                    the last call's SIP messages as a ladder
   intercom prompt nobody.wav --out heard.wav   a recording of your own, as phones will hear it
+  intercom backup                              a copy of the database, while the service runs
+  intercom import-building building.toml       take a building file into the database
 
 \b
 Exit codes:
@@ -96,15 +90,15 @@ Loading the building again: intercom reload, or SIGHUP.  Stopping: Ctrl-C or SIG
 @click.option(
     "--building",
     "building_file",
-    type=_FilePath,
+    type=FilePath,
     metavar="FILE",
-    help="Building file. Default: INTERCOM_BUILDING_FILE, else building.toml.",
+    help="Building file. Default: INTERCOM_BUILDING_FILE, else the database is the building.",
 )
-@_settings_option
+@settings_option
 def serve(building_file: Path | None, settings_file: Path | None) -> None:
     """Run the service until Ctrl-C."""
-    settings = _load_settings(settings_file, building_file)
-    _make_state_dir(settings)
+    settings = settings_from(settings_file, building_file)
+    make_state_dir(settings)
     logs.configure(settings.log_level.value, settings.log_format.value)
     app = importlib.import_module("intercom.app")  # late: media libraries take a second to load
     asyncio.run(app.serve(settings, settings.building_file))
@@ -123,7 +117,7 @@ The steps live in the service's memory for 15 minutes and are written nowhere.""
 @click.argument("call", default="")
 @click.option("--follow", "is_following", is_flag=True, help="Go on showing steps until Ctrl-C.")
 @_socket_option
-@_settings_option
+@settings_option
 def trace(
     call: str, *, is_following: bool, socket_path: Path | None, settings_file: Path | None
 ) -> None:
@@ -142,7 +136,7 @@ def trace(
 @cli.command("relay-test", epilog="\b\nExample:\n  intercom relay-test main")
 @click.argument("door")
 @_socket_option
-@_settings_option
+@settings_option
 def relay_test(door: str, socket_path: Path | None, settings_file: Path | None) -> None:
     """Pulse the relay of DOOR now and say what was measured. The door really opens."""
     path = socket_path or find_control_socket(settings_file)
@@ -154,9 +148,9 @@ def relay_test(door: str, socket_path: Path | None, settings_file: Path | None) 
 
 
 @cli.command("reload", epilog="\b\nExample:\n  intercom check-building new.toml && intercom reload")
-@click.option("--building", "file", type=_FilePath, metavar="FILE", help="Another building file.")
+@click.option("--building", "file", type=FilePath, metavar="FILE", help="Another building file.")
 @_socket_option
-@_settings_option
+@settings_option
 def reload_building(
     file: Path | None, socket_path: Path | None, settings_file: Path | None
 ) -> None:
@@ -169,7 +163,7 @@ def reload_building(
 
 @cli.command("unlock", epilog="\b\nExample:\n  intercom status; intercom unlock")
 @_socket_option
-@_settings_option
+@settings_option
 def unlock(socket_path: Path | None, settings_file: Path | None) -> None:
     """Let everybody try again who was shut out for guessing passwords: panels, SIP, panel link."""
     path = socket_path or find_control_socket(settings_file)
@@ -179,7 +173,7 @@ def unlock(socket_path: Path | None, settings_file: Path | None) -> None:
 
 @cli.command()
 @_socket_option
-@_settings_option
+@settings_option
 def status(socket_path: Path | None, settings_file: Path | None) -> None:
     """Say what runs: calls, panels, trunks, apps, SIP phones."""
     path = socket_path or find_control_socket(settings_file)
@@ -198,12 +192,12 @@ Examples:
   intercom check-building building.toml
   intercom check-building --settings intercom.env building.toml   with its caller ID and passwords""",
 )
-@click.argument("file", type=_FilePath)
-@_settings_option
+@click.argument("file", type=FilePath)
+@settings_option
 def check_building(file: Path, settings_file: Path | None) -> None:
     """Say everything that is wrong with a building FILE, without a running service."""
     try:
-        settings = _load_settings(settings_file)
+        settings = settings_from(settings_file)
     except ConfigError as error:
         first = str(error).partition("\n")[0]
         click.echo(f"The trunks' caller IDs are not checked. {first}", err=True)
@@ -247,7 +241,7 @@ def hash_password_command() -> None:
 
 @cli.command("settings")
 @click.option("--markdown", "is_markdown", is_flag=True, help="Write docs/settings.md.")
-@_settings_option
+@settings_option
 def show_settings(*, is_markdown: bool, settings_file: Path | None) -> None:
     """Show every setting: what it is, what it does, its default. Secrets are masked."""
     if is_markdown:
@@ -274,25 +268,6 @@ def demo(arguments: tuple[str, ...]) -> None:
     command: click.Command = importlib.import_module("intercom.demo.command").demo  # late: heavy
     code = command.main(list(arguments), prog_name="intercom demo", standalone_mode=False)
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)
-
-
-def _load_settings(settings_file: Path | None, building_file: Path | None = None) -> Settings:
-    """Read the settings; what `password_env` names may stand in the same file, as for systemd."""
-    for name, value in load_secrets(settings_file).items():
-        os.environ.setdefault(name, value)
-    return load_settings(settings_file, building_file=building_file)
-
-
-def _make_state_dir(settings: Settings) -> None:
-    path = settings.state_dir.absolute()
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        why = "" if os.access(path, os.W_OK | os.X_OK) else "may not be written to by this user"
-    except OSError as error:
-        why = f"cannot be made ({error.strerror})"
-    if why:
-        msg = f"The state directory {path} {why}: set INTERCOM_STATE_DIR to one that is ours"
-        raise ConfigError(msg)
 
 
 async def _show_trace(path: Path, call: str, *, is_following: bool) -> bool:

@@ -21,11 +21,16 @@ class ControlError(Exception):
 
 
 async def ask(
-    path: Path, method: str, resource: str, body: Mapping[str, object] | None = None
+    path: Path,
+    method: str,
+    resource: str,
+    body: Mapping[str, object] | None = None,
+    *,
+    limit_s: float = ANSWER_LIMIT_S,
 ) -> dict[str, Any]:
     """Ask once and give the answer's JSON object; ControlError otherwise."""
     async with (
-        _session(path) as session,
+        _session(path, limit_s) as session,
         session.request(method, f"http://control{resource}", json=body) as response,
     ):
         answer = await response.json(content_type=None)

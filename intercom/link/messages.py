@@ -1,23 +1,33 @@
 """The messages of the panel link: JSON text frames, one object each, told apart by "type".
 
-panel -> router   hello, hb, relay.ack, relay.state
-router -> panel   welcome, hb, relay.open, call.state
+panel -> router   hello, hb, relay.ack, relay.state, cfg.get, cfg.ack
+router -> panel   welcome, hb, relay.open, call.state, call.answer, cfg.put, cfg.part
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
 from intercom.errors import RemoteProtocolError
+from intercom.link.fields import (
+    JsonObject,
+    boolean,
+    checked_text,
+    integer,
+    optional_text,
+    parse,
+    signature,
+    text_in,
+)
+from intercom.link.screen import MAX_PART_BYTES, ScreenManifest
 
-MAX_MESSAGE_BYTES = 65_536
-MAX_TEXT_CHARACTERS = 1_024
 MAX_CAPABILITIES = 64
-MAX_INTEGER = 2**53 - 1  # what every JSON implementation keeps exact, RFC 8259 §6
-SIGNATURE_BYTES = 64  # Ed25519, RFC 8032 §5.1.6
+MAX_WANTED = 8
+"""Parts of a screen that are asked for at once."""
+HAS_SCREEN = "screen"
+"""The capability of a panel that takes `cfg.put`."""
 COMMAND_VERSION = 1
 
 
@@ -33,6 +43,10 @@ class Hello:
     """What it can do, such as "relay:1" and "coil_ma"."""
     boot_id: str
     """Another one after every restart of the firmware."""
+    cfg_rev: int = 0
+    """Of the screen that it shows; 0: none was ever sent."""
+    cfg: str = ""
+    """That screen's digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,7 @@ class Welcome:
     time: str
     """Wall time in ISO 8601, for the panel's clock; nothing is judged by it."""
     cfg_rev: int
+    """The panel's own, as it was understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,47 @@ class CallState:
 
 
 @dataclass(frozen=True, slots=True)
+class CallAnswer:
+    """A resident's ready answer, to be shown besides the call's state."""
+
+    call_id: str
+    answer: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenPut:
+    """What shall stand on the screen: `cfg.put`."""
+
+    cfg: ScreenManifest
+    sig: bytes
+    """Ed25519 over the manifest's canonical bytes; base64 on the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenGet:
+    """The parts that the panel lacks, at most MAX_WANTED: `cfg.get`."""
+
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenPart:
+    """One part, whose digest says which: `cfg.part`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenAck:
+    """The panel shows this screen now, or says why it cannot: `cfg.ack`."""
+
+    rev: int
+    cause: str
+    """In words for a person; empty: it is shown, and stored over a restart."""
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownMessage:
     """A message of a newer version; to be passed over."""
 
@@ -125,16 +181,26 @@ class UnknownMessage:
 
 
 Message = (
-    Hello | Welcome | Heartbeat | RelayOpen | RelayAck | RelayState | CallState | UnknownMessage
+    Hello
+    | Welcome
+    | Heartbeat
+    | RelayOpen
+    | RelayAck
+    | RelayState
+    | CallState
+    | CallAnswer
+    | ScreenPut
+    | ScreenGet
+    | ScreenPart
+    | ScreenAck
+    | UnknownMessage
 )
-
-_Object = dict[str, object]
 
 
 def decode(text: str) -> Message:
     """Read one message; raises nothing but RemoteProtocolError."""
-    fields = _parse(text)
-    kind = _text(fields, "type")
+    fields = parse(text)
+    kind = text_in(fields, "type")
     read = _READERS.get(kind)
     return UnknownMessage(kind) if read is None else read(fields)
 
@@ -143,10 +209,13 @@ def encode(message: Message) -> str:
     """Write one message as JSON."""
     match message:
         case UnknownMessage(kind):
-            fields: _Object = {}
+            fields: JsonObject = {}
         case RelayOpen(cmd, sig):
             kind = "relay.open"
             fields = {"cmd": fields_of(cmd), "sig": base64.b64encode(sig).decode("ascii")}
+        case ScreenPut(cfg, sig):
+            kind = "cfg.put"
+            fields = {"cfg": fields_of(cfg), "sig": base64.b64encode(sig).decode("ascii")}
         case RelayState():
             kind = "relay.state"
             fields = {**fields_of(message), "phase": message.phase.value}
@@ -156,7 +225,7 @@ def encode(message: Message) -> str:
     return json.dumps({"type": kind, **fields}, ensure_ascii=False, separators=(",", ":"))
 
 
-def fields_of(message: Message | RelayCommand) -> dict[str, object]:
+def fields_of(message: Message | RelayCommand | ScreenManifest) -> dict[str, object]:
     """List the fields of a message, whose names are those on the wire.
 
     Unlike `dataclasses.asdict` it copies no value, and takes a sixth of the time.
@@ -164,139 +233,129 @@ def fields_of(message: Message | RelayCommand) -> dict[str, object]:
     return {name: getattr(message, name) for name in message.__slots__}
 
 
-def _parse(text: str) -> _Object:
-    if len(text) > MAX_MESSAGE_BYTES:
-        raise RemoteProtocolError("the message is too long")
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RemoteProtocolError("the message is not JSON") from error
-    if not isinstance(fields, dict):
-        raise RemoteProtocolError("the message is not a JSON object")
-    return fields
-
-
-def _read_hello(fields: _Object) -> Hello:
+def _read_hello(fields: JsonObject) -> Hello:
     caps = fields.get("caps")
     if not isinstance(caps, list) or len(caps) > MAX_CAPABILITIES:
         raise RemoteProtocolError("caps is not a short list")
     return Hello(
-        fw=_text(fields, "fw"),
-        ctr=_integer(fields, "ctr"),
-        caps=tuple(_checked_text(cap, "caps") for cap in caps),
-        boot_id=_text(fields, "boot_id"),
+        fw=text_in(fields, "fw"),
+        ctr=integer(fields, "ctr"),
+        caps=tuple(checked_text(cap, "caps") for cap in caps),
+        boot_id=text_in(fields, "boot_id"),
+        cfg_rev=integer(fields, "cfg_rev") if "cfg_rev" in fields else 0,
+        cfg=text_in(fields, "cfg") if "cfg" in fields else "",
     )
 
 
-def _read_welcome(fields: _Object) -> Welcome:
+def _read_welcome(fields: JsonObject) -> Welcome:
     return Welcome(
-        chal=_text(fields, "chal"), time=_text(fields, "time"), cfg_rev=_integer(fields, "cfg_rev")
+        chal=text_in(fields, "chal"),
+        time=text_in(fields, "time"),
+        cfg_rev=integer(fields, "cfg_rev"),
     )
 
 
-def _read_heartbeat(fields: _Object) -> Heartbeat:
-    return Heartbeat(_integer(fields, "mono_ms"))
+def _read_heartbeat(fields: JsonObject) -> Heartbeat:
+    return Heartbeat(integer(fields, "mono_ms"))
 
 
-def _read_relay_open(fields: _Object) -> RelayOpen:
+def _read_relay_open(fields: JsonObject) -> RelayOpen:
     cmd = fields.get("cmd")
     # A field that we do not know would be lost from what the signature is checked over.
     if not isinstance(cmd, dict) or cmd.keys() != _COMMAND_FIELDS:
         raise RemoteProtocolError("cmd has not exactly the fields of a command")
     command = RelayCommand(
-        v=_integer(cmd, "v"),
-        panel=_text(cmd, "panel"),
-        relay=_integer(cmd, "relay"),
-        ms=_integer(cmd, "ms"),
-        cmd_id=_text(cmd, "cmd_id"),
-        ctr=_integer(cmd, "ctr"),
-        chal=_text(cmd, "chal"),
-        exp=_integer(cmd, "exp"),
-        call_id=_optional_text(cmd, "call_id"),
+        v=integer(cmd, "v"),
+        panel=text_in(cmd, "panel"),
+        relay=integer(cmd, "relay"),
+        ms=integer(cmd, "ms"),
+        cmd_id=text_in(cmd, "cmd_id"),
+        ctr=integer(cmd, "ctr"),
+        chal=text_in(cmd, "chal"),
+        exp=integer(cmd, "exp"),
+        call_id=optional_text(cmd, "call_id"),
     )
-    return RelayOpen(command, _signature(fields))
+    return RelayOpen(command, signature(fields))
 
 
-def _read_relay_ack(fields: _Object) -> RelayAck:
+def _read_relay_ack(fields: JsonObject) -> RelayAck:
     return RelayAck(
-        cmd_id=_text(fields, "cmd_id"),
-        accepted=_boolean(fields, "accepted"),
-        cause=_text(fields, "cause"),
+        cmd_id=text_in(fields, "cmd_id"),
+        accepted=boolean(fields, "accepted"),
+        cause=text_in(fields, "cause"),
     )
 
 
-def _read_relay_state(fields: _Object) -> RelayState:
+def _read_relay_state(fields: JsonObject) -> RelayState:
     try:
         phase = Phase(fields.get("phase"))
     except ValueError as error:
         raise RemoteProtocolError("phase is neither on nor off") from error
     return RelayState(
-        relay=_integer(fields, "relay"),
-        cmd_id=_text(fields, "cmd_id"),
+        relay=integer(fields, "relay"),
+        cmd_id=text_in(fields, "cmd_id"),
         phase=phase,
-        coil_ma=None if fields.get("coil_ma") is None else _integer(fields, "coil_ma"),
-        contact=None if fields.get("contact") is None else _boolean(fields, "contact"),
-        on_ms=_integer(fields, "on_ms"),
+        coil_ma=None if fields.get("coil_ma") is None else integer(fields, "coil_ma"),
+        contact=None if fields.get("contact") is None else boolean(fields, "contact"),
+        on_ms=integer(fields, "on_ms"),
     )
 
 
-def _read_call_state(fields: _Object) -> CallState:
+def _read_call_state(fields: JsonObject) -> CallState:
     return CallState(
-        call_id=_text(fields, "call_id"),
-        state=_text(fields, "state"),
-        reason=_optional_text(fields, "reason"),
-        text=_text(fields, "text"),
+        call_id=text_in(fields, "call_id"),
+        state=text_in(fields, "state"),
+        reason=optional_text(fields, "reason"),
+        text=text_in(fields, "text"),
     )
 
 
-def _integer(fields: _Object, name: str) -> int:
-    value = fields.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
-        raise _broken(name, "is not a whole number from 0 to 2^53-1")
-    return value
+def _read_call_answer(fields: JsonObject) -> CallAnswer:
+    return CallAnswer(
+        call_id=text_in(fields, "call_id"),
+        answer=text_in(fields, "answer"),
+        text=text_in(fields, "text"),
+    )
 
 
-def _boolean(fields: _Object, name: str) -> bool:
-    value = fields.get(name)
-    if not isinstance(value, bool):
-        raise _broken(name, "is neither true nor false")
-    return value
+def _read_screen_put(fields: JsonObject) -> ScreenPut:
+    cfg = fields.get("cfg")
+    if not isinstance(cfg, dict) or cfg.keys() != _MANIFEST_FIELDS:
+        raise RemoteProtocolError("cfg has not exactly the fields of a manifest")
+    manifest = ScreenManifest(
+        v=integer(cfg, "v"),
+        panel=text_in(cfg, "panel"),
+        rev=integer(cfg, "rev"),
+        parts=_parts(cfg),
+    )
+    return ScreenPut(manifest, signature(fields))
 
 
-def _text(fields: _Object, name: str) -> str:
-    return _checked_text(fields.get(name), name)
+def _read_screen_get(fields: JsonObject) -> ScreenGet:
+    parts = _parts(fields)
+    if len(parts) > MAX_WANTED:
+        raise RemoteProtocolError("too many parts are asked for at once")
+    return ScreenGet(parts)
 
 
-def _optional_text(fields: _Object, name: str) -> str | None:
-    return None if fields.get(name) is None else _text(fields, name)
+def _read_screen_part(fields: JsonObject) -> ScreenPart:
+    return ScreenPart(checked_text(fields.get("text"), "text", most_bytes=MAX_PART_BYTES))
 
 
-def _checked_text(value: object, name: str) -> str:
-    if not isinstance(value, str) or len(value) > MAX_TEXT_CHARACTERS:
-        raise _broken(name, "is not a short text")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:  # a lone surrogate, which JSON lets through
-        raise _broken(name, "is not Unicode") from error
-    return value
+def _read_screen_ack(fields: JsonObject) -> ScreenAck:
+    return ScreenAck(integer(fields, "rev"), text_in(fields, "cause"))
 
 
-def _broken(name: str, what: str) -> RemoteProtocolError:
-    return RemoteProtocolError(f"{name} {what}")
-
-
-def _signature(fields: _Object) -> bytes:
-    try:
-        sig = base64.b64decode(_text(fields, "sig"), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise RemoteProtocolError("sig is not base64") from error
-    if len(sig) != SIGNATURE_BYTES:
-        raise RemoteProtocolError("sig is not 64 bytes long")
-    return sig
+def _parts(fields: JsonObject) -> tuple[str, ...]:
+    parts = fields.get("parts")
+    if not isinstance(parts, list):
+        raise RemoteProtocolError("parts is not a list")
+    return tuple(checked_text(part, "parts") for part in parts)
 
 
 _COMMAND_FIELDS = frozenset(RelayCommand.__dataclass_fields__)
-_READERS: dict[str, Callable[[_Object], Message]] = {
+_MANIFEST_FIELDS = frozenset(ScreenManifest.__dataclass_fields__)
+_READERS: dict[str, Callable[[JsonObject], Message]] = {
     "hello": _read_hello,
     "welcome": _read_welcome,
     "hb": _read_heartbeat,
@@ -304,6 +363,11 @@ _READERS: dict[str, Callable[[_Object], Message]] = {
     "relay.ack": _read_relay_ack,
     "relay.state": _read_relay_state,
     "call.state": _read_call_state,
+    "call.answer": _read_call_answer,
+    "cfg.put": _read_screen_put,
+    "cfg.get": _read_screen_get,
+    "cfg.part": _read_screen_part,
+    "cfg.ack": _read_screen_ack,
 }
 _NAMES: dict[type[Message], str] = {
     Hello: "hello",
@@ -311,4 +375,8 @@ _NAMES: dict[type[Message], str] = {
     Heartbeat: "hb",
     RelayAck: "relay.ack",
     CallState: "call.state",
+    CallAnswer: "call.answer",
+    ScreenGet: "cfg.get",
+    ScreenPart: "cfg.part",
+    ScreenAck: "cfg.ack",
 }

@@ -10,16 +10,15 @@ The states; ARCHITECTURE.md has the table of what every event does in each:
 Any of them leads to CLOSED: visitor left, other button, hung up, time over, nobody there.
 """
 
-from intercom.routing.call_base import CallBase, CallState
+from intercom.routing.call_base import CallState
+from intercom.routing.call_door import CallDoor
 from intercom.routing.commands import (
     AdoptPanelLeg,
     AnswerPanel,
     Command,
     ConnectLeg,
-    DoorState,
     EndLeg,
     EndReason,
-    OpenDoor,
     PanelState,
     PlayPrompt,
     ProgressPanel,
@@ -27,12 +26,10 @@ from intercom.routing.commands import (
     RefusePanelLeg,
     ShowPanel,
     StartAnew,
-    StopRingback,
-    TellDoor,
     Tone,
 )
-from intercom.routing.door import USED_UP, DoorResult, DoorWords, may_open, words_for
 from intercom.routing.events import (
+    AnswerChosen,
     BeepHeard,
     ButtonPressed,
     DeviceCameOnline,
@@ -50,12 +47,13 @@ from intercom.routing.events import (
     LegRinging,
     OpenRequested,
     PanelLeft,
+    ResidentsChanged,
     TimePassed,
 )
-from intercom.routing.ids import CommandId, LegId
+from intercom.routing.ids import CommandId, LegId, ResidentId
 from intercom.routing.legs import RINGING, Leg, LegState
 from intercom.routing.limits import Timer
-from intercom.routing.plan import OnlineDevice, PhoneTarget, length_s, without
+from intercom.routing.plan import OnlineDevice, PhoneTarget, length_s, with_latecomer, without
 
 LegEvent = LegRinging | LegAnswered | LegDeclined | LegFailed | LegEnded | BeepHeard
 
@@ -64,7 +62,7 @@ NEVER_REACHED = frozenset(
 )
 
 
-class Call(CallBase):
+class Call(CallDoor):
     """Feed it events; carry out the commands it returns; wake it at its deadline."""
 
     def start(self, now: float) -> list[Command]:
@@ -86,12 +84,12 @@ class Call(CallBase):
                 self._on_panel(event)
             case (_, TimePassed()):
                 self._on_time(now)
-            case (_, DigitPressed() | OpenRequested() as event):
+            case (_, DigitPressed() | OpenRequested() | AnswerChosen() as event):
                 self._on_wish(event, now)
             case (_, DoorOpened() | DoorSent() | DoorUnknown() | DoorFailed() as event):
                 self._on_door(event, now)
-            case (_, DeviceCameOnline(target=target)):
-                self._on_device(target)
+            case (_, DeviceCameOnline() | ResidentsChanged() as event):
+                self._on_people(event, now)
             case (_, event):
                 self._on_leg(event, now)
         return self._take_commands()
@@ -215,9 +213,7 @@ class Call(CallBase):
         """Silence the person's devices and phone; a carrier's refusal speaks for one phone only."""
         if not leg.is_trunk_phone:
             self._declined |= {leg.resident_id}
-            planned_s = length_s(self._stages)
-            self._stages = without(self._stages, leg.resident_id)
-            self._spare_s += planned_s - length_s(self._stages)
+            self._leave_out(leg.resident_id)
             for other in self.legs.of_resident(leg.resident_id):
                 if other.leg_id != leg.leg_id:
                     self._drop(other, EndReason.DECLINED)
@@ -229,11 +225,39 @@ class Call(CallBase):
         self.legs.move(leg, LegState.ENDED)
         self._settle(now)
 
+    def _leave_out(self, resident_id: ResidentId) -> None:
+        planned_s = length_s(self._stages)
+        self._stages = without(self._stages, resident_id)
+        self._spare_s += planned_s - length_s(self._stages)
+
+    def _on_people(self, event: DeviceCameOnline | ResidentsChanged, now: float) -> None:
+        match event:
+            case DeviceCameOnline(target=target):
+                self._on_device(target)
+            case ResidentsChanged(residents=residents):
+                self._on_residents(residents, now)
+
+    def _on_residents(self, residents: frozenset[ResidentId], now: float) -> None:
+        """Part the call from whoever is no longer rung by this doorbell, talk or not."""
+        gone = self._residents - residents
+        self._residents -= gone
+        for resident_id in sorted(gone):
+            self._leave_out(resident_id)
+            for leg in self.legs.of_resident(resident_id):
+                self._drop(leg, EndReason.LEFT_DOORBELL)
+        if gone:
+            self._settle(now)
+
     def _on_device(self, target: OnlineDevice) -> None:
         is_late = self.state not in {CallState.RINGING, CallState.UNACCEPTED}
         is_known = any(leg.target == target for leg in self.legs.live())
-        is_welcome = target.resident_id in self._residents - self._declined
+        is_person = target.resident_id in self._residents - self._declined
+        is_welcome = is_person and self._plan.welcomes(target)
         if is_late or is_known or not is_welcome or len(self.legs) >= self._limits.max_legs:
+            return
+        held_back = with_latecomer(self._stages, target, self._limits.max_legs)
+        if held_back is not None:
+            self._stages = held_back
             return
         leg = self._ring(target)
         phone = self.legs.answered()
@@ -243,8 +267,11 @@ class Call(CallBase):
 
     # Keys, commands and the door.
 
-    def _on_wish(self, wish: DigitPressed | OpenRequested, now: float) -> None:
+    def _on_wish(self, wish: DigitPressed | OpenRequested | AnswerChosen, now: float) -> None:
         leg = self.legs.get(wish.leg_id)
+        if isinstance(wish, AnswerChosen):
+            self._on_ready_answer(wish)
+            return
         is_opening = self._may_open(wish, leg)
         match (leg, wish):
             case (Leg(state=LegState.UNACCEPTED), DigitPressed()):
@@ -255,54 +282,6 @@ class Call(CallBase):
                 self._open(leg, now)
             case _:
                 pass  # No open key, or no right: a press that nobody needs to hear about.
-
-    def _may_open(self, wish: DigitPressed | OpenRequested, leg: Leg | None) -> bool:
-        return may_open(wish, leg, open_keys=self._open_keys, residents=self._residents)
-
-    def _open(self, leg: Leg, now: float) -> None:
-        if self.openings.outstanding is not None:
-            return  # The same opening, asked for again.
-        if self.openings.used >= self._limits.max_openings:
-            self._tell_door(USED_UP, leg.leg_id)
-            return
-        command_id = CommandId(self._new_id("command"))
-        self.openings = self.openings.ask(command_id, leg.leg_id)
-        self._do(OpenDoor(self._door_id, command_id, leg.leg_id))
-        if self.state in {CallState.RINGING, CallState.UNACCEPTED}:
-            self._stop_ringing(leg)
-        self.timers.clear(Timer.CLOSE)
-        self.timers.set(Timer.DOOR, now + self._limits.door_answer_s)
-        if leg.is_app:
-            self._do(TellDoor(leg.leg_id, DoorState.OPENING))
-
-    def _stop_ringing(self, opener: Leg) -> None:
-        """Whoever opened while it rang keeps the picture, microphone shut, and may still answer."""
-        self._is_anybody_reached = True
-        self._drop_others(opener, EndReason.OPENED_ELSEWHERE)
-        if opener.state is LegState.RINGING:
-            self._quiet(opener)
-        self._enter(CallState.OPENED)
-        self._do(StopRingback())
-
-    def _on_door(self, result: DoorResult, now: float) -> None:
-        if result.command_id != self.openings.outstanding:
-            return  # An earlier opening's result, or one that came after its time.
-        self.openings = self.openings.settle(result)
-        self.timers.clear(Timer.DOOR)
-        self._answer_panel()
-        self._tell_door(words_for(result), self.openings.by_leg)
-        is_retry = self.state is CallState.OPENED and bool(self.legs.live())
-        if self.openings.has_pulsed or self.state is CallState.OPENED:
-            is_short = self.openings.has_pulsed or not is_retry
-            wait_s = self._limits.close_after_pulse_s if is_short else self._limits.retry_s
-            self.timers.set(Timer.CLOSE, now + wait_s)
-
-    def _tell_door(self, words: DoorWords, by_leg: LegId | None) -> None:
-        self._play_to_both(words.tone)
-        self._do(ShowPanel(words.panel_state))
-        asker = None if by_leg is None else self.legs.get(by_leg)
-        if asker is not None and asker.is_app and asker.is_live:
-            self._do(TellDoor(asker.leg_id, words.door_state, words.cause))
 
     # Time.
 
@@ -385,9 +364,10 @@ class Call(CallBase):
     def _begin_stage(self, now: float) -> None:
         stage, *later = self._stages
         self._stages = tuple(later)
-        self._is_phone_stage = any(isinstance(each, PhoneTarget) for each in stage.targets)
+        has_phone = any(isinstance(each, PhoneTarget) for each in stage.targets)
+        self._is_phone_stage = has_phone and not stage.is_kept
         for leg in self.legs.live():
-            if leg.is_trunk_phone:
+            if leg.is_trunk_phone and has_phone:
                 self._drop(leg, EndReason.STAGE_OVER)
         for target in stage.targets:
             self._ring(target)

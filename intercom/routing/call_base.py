@@ -69,8 +69,13 @@ class CallBase:
         plan: Plan,
         limits: Limits,
         new_id: Callable[[str], str],
+        has_right: Callable[[ResidentId], bool],
     ) -> None:
-        """Prepare a call; `new_id("leg")` and `new_id("command")` must never repeat themselves."""
+        """Prepare a call.
+
+        `new_id("leg")` and `new_id("command")` must never repeat themselves. `has_right` tells
+        whether a person may open the call's door at this very moment.
+        """
         self.call_id = call_id
         self.panel_leg = panel_leg
         """The leg that the visitor stands at now."""
@@ -90,8 +95,10 @@ class CallBase:
         """What an answered phone left of its stage: the plan stands still until it is accepted."""
         self._spare_s = 0.0
         """The time of phones that are skipped after a decline: the others ring on for it."""
+        self._plan = plan
         self._limits = limits
         self._new_id = new_id
+        self._has_right = has_right
         self._declined: frozenset[ResidentId] = frozenset()
         self._is_panel_answered = False
         self._is_anybody_reached = False
@@ -181,6 +188,8 @@ class CallBase:
 
     def _reason_of_nobody(self) -> EndReason:
         """Say why nobody is there: a limit before all else, for the visitor can wait it out."""
+        if self._plan.is_quiet:
+            return EndReason.QUIET_HOURS
         if self._is_limited:
             return EndReason.TOO_MANY_CALLS
         is_reached = self._is_anybody_reached or self.legs.live()

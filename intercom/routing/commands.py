@@ -19,6 +19,8 @@ class EndReason(Enum):
     """Nothing could be rung at all: no device online and no phone, or no trunk."""
     TOO_MANY_CALLS = "too many calls"
     """Nobody answered, and a limit against toll fraud had kept a phone from being called."""
+    QUIET_HOURS = "quiet hours"
+    """Nobody is rung at this hour (requirement A18)."""
     NO_SUCH_BUTTON = "no such button"
     RESIDENT_HUNG_UP = "resident hung up"
     NOT_ACCEPTED = "not accepted"
@@ -33,6 +35,8 @@ class EndReason(Enum):
     STAGE_OVER = "stage over"
     """The next phone's turn has come."""
     DECLINED = "declined"
+    LEFT_DOORBELL = "left doorbell"
+    """The person whom the leg rang does not belong to the doorbell any more."""
     FAULT = "fault"
     """An unexpected error of the service itself."""
     SHUTTING_DOWN = "shutting down"
@@ -49,6 +53,14 @@ class PanelState(Enum):
     NO_ANSWER_FROM_DOOR = "no answer from the door"
     ENDED = "ended"
     """With an EndReason."""
+
+
+class ReadyAnswer(Enum):
+    """What a resident says to the visitor without speaking (requirement B12)."""
+
+    COMING = "coming"
+    LEAVE_IT = "leave_it"
+    WRONG_DOOR = "wrong_door"
 
 
 class DoorState(Enum):
@@ -208,6 +220,14 @@ class TellDoor:
 
 
 @dataclass(frozen=True, slots=True)
+class TellVisitor:
+    """Show a ready answer on the panel, say it there, and tell the app that gave it so."""
+
+    by_leg: LegId
+    answer: ReadyAnswer
+
+
+@dataclass(frozen=True, slots=True)
 class OpenDoor:
     door_id: DoorId
     command_id: CommandId
@@ -222,24 +242,8 @@ class CloseCall:
     reason: EndReason
 
 
-Command = (
-    ProgressPanel
-    | StopRingback
-    | AnswerPanel
-    | EndPanel
-    | AdoptPanelLeg
-    | RefusePanelLeg
-    | StartAnew
-    | RingLeg
-    | QuietLeg
-    | CancelLeg
-    | EndLeg
-    | ConnectLeg
-    | DisconnectLeg
-    | PlayPrompt
-    | PlayTone
-    | ShowPanel
-    | TellDoor
-    | OpenDoor
-    | CloseCall
-)
+PanelCommand = ProgressPanel | AnswerPanel | EndPanel | AdoptPanelLeg | RefusePanelLeg | ShowPanel
+LegCommand = RingLeg | QuietLeg | CancelLeg | EndLeg
+SoundCommand = ConnectLeg | DisconnectLeg | StopRingback | PlayPrompt | PlayTone | TellVisitor
+DoorCommand = OpenDoor | TellDoor
+Command = PanelCommand | LegCommand | SoundCommand | DoorCommand | StartAnew | CloseCall

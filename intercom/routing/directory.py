@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
+from typing import ClassVar
+
+from typing_extensions import override
 
 from intercom.routing.hours import ALWAYS, Hours, Quiet
 from intercom.routing.ids import (
     DeviceId,
     DoorbellId,
     DoorId,
+    LogId,
     PanelId,
     PropertyId,
     ResidentId,
@@ -18,6 +22,8 @@ from intercom.routing.ids import (
 
 
 class PropertyKind(Enum):
+    """The word for it; what may be written is decided by the type of a property, never by this."""
+
     RESIDENTIAL = "residential"
     """Nothing about calls, openings or people is written anywhere (requirement A12)."""
     COMMERCIAL = "commercial"
@@ -55,9 +61,11 @@ class CodeWay(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Property:
+    """A residential one: there is nothing that its calls could be written to (requirement A12)."""
+
+    kind: ClassVar[PropertyKind] = PropertyKind.RESIDENTIAL
     property_id: PropertyId
     name: str
-    kind: PropertyKind
     address: str
     """Shown under the door's name, such as "Storgata 14"."""
     language: str = "nb"
@@ -72,6 +80,25 @@ class Property:
     """For every doorbell of it (requirement A18)."""
     has_keys_in_app: bool = False
     """Whether residents may open without a call, where their right says so (requirement A16)."""
+
+    def loggable(self, **fields: str) -> dict[str, str]:
+        """Give what of these a line of the service's log may say: nothing."""
+        del fields
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class CommercialProperty(Property):
+    """One with an event log (requirement A13)."""
+
+    kind: ClassVar[PropertyKind] = PropertyKind.COMMERCIAL
+    log: LogId | None = None
+    """Where its events go; None: nowhere, since a building out of a file has no database."""
+
+    @override
+    def loggable(self, **fields: str) -> dict[str, str]:
+        """Give all of them, and that they may be written."""
+        return {"property_kind": self.kind.value, **fields}
 
 
 @dataclass(frozen=True, slots=True)

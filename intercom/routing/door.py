@@ -18,6 +18,11 @@ from intercom.routing.legs import ANSWERED, RINGING, Leg, LegState
 DoorResult = DoorOpened | DoorSent | DoorUnknown | DoorFailed
 
 
+def may_tell(leg: Leg | None) -> bool:
+    """Say whether a ready answer reaches the visitor: from an app that rings, was quieted, or talks."""
+    return leg is not None and leg.is_app and leg.is_live
+
+
 def may_open(
     wish: DigitPressed | OpenRequested,
     leg: Leg | None,
@@ -77,6 +82,8 @@ class DoorWords:
     cause: str = ""
 
 
+NO_RIGHT = "you may not open this door now"
+"""Told to the asker alone."""
 USED_UP = DoorWords(
     Tone.REFUSED, PanelState.REFUSED, DoorState.REFUSED, "this call has opened the door too often"
 )

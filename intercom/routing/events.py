@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from intercom.routing.ids import CommandId, LegId
+from intercom.routing.commands import ReadyAnswer
+from intercom.routing.ids import CommandId, LegId, ResidentId
 from intercom.routing.plan import OnlineDevice
 
 
@@ -102,6 +103,22 @@ class OpenRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerChosen:
+    """A person let an app tell the visitor a ready answer; it does not answer the call."""
+
+    leg_id: LegId
+    answer: ReadyAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class ResidentsChanged:
+    """The doorbell, or the house, has other persons from now on."""
+
+    residents: frozenset[ResidentId]
+    """Whoever of the call's persons is missing here is out of it; nobody new comes in."""
+
+
+@dataclass(frozen=True, slots=True)
 class DoorOpened:
     """The relay was measured to have pulsed."""
 
@@ -150,6 +167,8 @@ Event = (
     | PanelLeft
     | DigitPressed
     | OpenRequested
+    | AnswerChosen
+    | ResidentsChanged
     | DoorOpened
     | DoorSent
     | DoorUnknown

@@ -1,5 +1,6 @@
 """Hours of the week: when it is quiet, and when a right holds."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -56,3 +57,9 @@ class Quiet:
 
     hours: Hours
     mode: QuietMode = QuietMode.SAY_SO
+
+
+def quiet_mode(quiet: Iterable[Quiet], now: LocalTime) -> QuietMode | None:
+    """Say how quiet it is to be now; where hours overlap, the quietest counts."""
+    modes = {each.mode for each in quiet if each.hours.covers(now)}
+    return next((mode for mode in QuietMode if mode in modes), None)

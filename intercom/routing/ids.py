@@ -15,3 +15,5 @@ ResidentId = NewType("ResidentId", str)
 DeviceId = NewType("DeviceId", str)
 """One log-in of an app, or a SIP phone of a resident."""
 TrunkId = NewType("TrunkId", str)
+LogId = NewType("LogId", str)
+"""The event log of one commercial property, for as long as it has one; never used a second time."""

@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from intercom.routing.call import Call
 from intercom.routing.call_base import CallState
+from intercom.routing.commands import ReadyAnswer
 from intercom.routing.events import (
+    AnswerChosen,
     BeepHeard,
     ButtonPressed,
     DeviceCameOnline,
@@ -31,9 +33,10 @@ from intercom.routing.events import (
     LegRinging,
     OpenRequested,
     PanelLeft,
+    ResidentsChanged,
     TimePassed,
 )
-from intercom.routing.ids import CommandId, LegId
+from intercom.routing.ids import CommandId, LegId, ResidentId
 from intercom.routing.legs import Leg
 from intercom.routing.plan import OnlineDevice
 
@@ -80,6 +83,8 @@ class Setting:
     open_key: str
     latecomers: tuple[OnlineDevice, ...] = ()
     """Devices that may come online while it rings."""
+    stayers: tuple[frozenset[ResidentId], ...] = ()
+    """Whoever may be left of the doorbell's persons."""
 
 
 class Root(NamedTuple):
@@ -97,6 +102,8 @@ def events_of(call: Call, setting: Setting, new_panel_leg: LegId) -> Iterator[Po
     yield from _door_events(call.openings.outstanding)
     for device in setting.latecomers:
         yield PossibleEvent("DeviceCameOnline", "", DeviceCameOnline(device))
+    for residents in setting.stayers:
+        yield PossibleEvent("ResidentsChanged", "", ResidentsChanged(residents))
     yield from _events_of_leg("panel's leg", call.panel_leg, (), setting.open_key)
     yield from _events_of_leg("unknown leg", STRANGER, (), setting.open_key)
     for leg in _legs_that_differ(call.legs):
@@ -139,6 +146,7 @@ def _events_of_leg(
 ) -> Iterator[PossibleEvent]:
     for kind in _LEG_EVENTS:
         yield PossibleEvent(kind.__name__, part, kind(leg_id))
+    yield PossibleEvent("AnswerChosen", part, AnswerChosen(leg_id, ReadyAnswer.COMING))
     yield PossibleEvent("DigitPressed, open key", part, DigitPressed(leg_id, open_key))
     yield PossibleEvent("DigitPressed, other key", part, DigitPressed(leg_id, OTHER_KEY))
     for failure in failures:

@@ -1,5 +1,6 @@
 """The service's settings: `load_settings` reads and checks them all, once, at the start."""
 
+from intercom.settings.kinds import MailSecurity
 from intercom.settings.load import (
     PREFIX,
     SETTINGS_VARIABLE,
@@ -14,6 +15,7 @@ __all__ = [
     "SETTINGS_VARIABLE",
     "LogFormat",
     "LogLevel",
+    "MailSecurity",
     "Settings",
     "SipDigest",
     "find_control_socket",

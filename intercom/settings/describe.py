@@ -1,5 +1,6 @@
 """The settings in words: for `intercom settings` and for docs/settings.md."""
 
+import re
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,12 +11,24 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
+from intercom.settings.keeping import DATABASE_FILE
 from intercom.settings.load import PREFIX
 from intercom.settings.model import Settings
 
 _MASK = "********"
-_COMPUTED = {"control_socket": "control.sock in state_dir", "dial_prefixes": "caller_id's country"}
-_KINDS: Mapping[Any, str] = {int: "whole number", float: "number", Path: "path", bool: "yes or no"}
+_COMPUTED = {
+    "control_socket": "control.sock in state_dir",
+    "dial_prefixes": "caller_id's country",
+    "database": f"{DATABASE_FILE} in state_dir",
+}
+_KINDS: Mapping[Any, str] = {
+    int: "whole number",
+    float: "number",
+    Path: "path",
+    bool: "yes or no",
+    SecretStr: "secret text",
+}
+_PASSWORD_IN_URL = re.compile(r"(?<=://)([^:/@]*):.*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,7 @@ def _show(value: object) -> str:
         case float():
             return f"{value:g}"
         case _:
-            return str(value)
+            return _PASSWORD_IN_URL.sub(rf"\1:{_MASK}@", str(value))
 
 
 def _kind(annotation: Any) -> str:  # noqa: ANN401 - a type of any shape

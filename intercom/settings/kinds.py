@@ -1,12 +1,59 @@
 """What a setting may be: addresses, ports and lists, as they come from the environment."""
 
+import re
+from enum import Enum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork
 
 EVERY_IPV4 = ("0.0.0.0",)  # noqa: S104 - panels and carriers must reach it
+
+_DRIVERS: Final = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+}
+_MAIL_ADDRESS = re.compile(r"[^\s@<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,253}")
+
+
+class MailSecurity(Enum):
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+def setting(
+    default: Any,  # noqa: ANN401 - as in pydantic's own Field
+    description: str,
+    remedy: str,
+    **limits: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Document one setting; `remedy` says what to give when the value is wrong or missing."""
+    return Field(default, description=description, json_schema_extra={"remedy": remedy}, **limits)
+
+
+def check_database(value: str) -> str:
+    """Take a database's address; ValueError does not repeat it, as it may hold a password."""
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme not in _DRIVERS or not rest.strip("/"):
+        msg = "this is neither sqlite:///FILE nor postgresql://…"
+        raise ValueError(msg)
+    return value
+
+
+def sqlalchemy_url(value: str) -> str:
+    """Name the driver in a checked database's address."""
+    scheme, _, rest = value.partition("://")
+    return f"{_DRIVERS[scheme]}://{rest}"
+
+
+def _check_mail_address(value: str | None) -> str | None:
+    if value is not None and _MAIL_ADDRESS.fullmatch(value) is None:
+        msg = f'"{value}" is no mail address'
+        raise ValueError(msg)
+    return value
 
 
 def family_of(host: str) -> int | None:
@@ -68,6 +115,7 @@ def _check_readable(value: Path | None) -> Path | None:
 
 Host = Annotated[str, AfterValidator(_check_host)]
 HostAndPort = Annotated[str | None, AfterValidator(_check_host_and_port)]
+MailAddress = Annotated[str | None, AfterValidator(_check_mail_address)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_check_hosts)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Port = Annotated[int, Field(ge=1, le=65535)]

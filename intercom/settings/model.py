@@ -1,17 +1,17 @@
 """Every setting of the service, with its meaning, its limits and what to do when it is wrong."""
 
-import os
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from pydantic import AnyHttpUrl, Field, TypeAdapter, field_validator, model_validator
+from pydantic import AnyHttpUrl, TypeAdapter, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
 from intercom.routing.dial_guard import DialLimits
 from intercom.routing.numbers import REFUSED_PREFIXES, DialPolicy, country_prefix, is_e164
+from intercom.settings.keeping import KeepingSettings
 from intercom.settings.kinds import (
     EVERY_IPV4,
     Host,
@@ -23,10 +23,9 @@ from intercom.settings.kinds import (
     Prefixes,
     ReadableFile,
     family_of,
+    setting,
 )
 from intercom.settings.together import FEWEST_RTP_PORTS, objection_to
-
-_UNIX_PATH_BYTES = 107  # Linux unix(7): sun_path holds 108 with the closing NUL
 
 
 class LogLevel(Enum):
@@ -46,93 +45,67 @@ class SipDigest(Enum):
     BOTH = "both"
 
 
-def _setting(
-    default: Any,  # noqa: ANN401 - as in pydantic's own Field
-    description: str,
-    remedy: str,
-    **limits: Any,  # noqa: ANN401
-) -> Any:  # noqa: ANN401
-    """Document one setting; `remedy` says what to give when the value is wrong or missing."""
-    return Field(default, description=description, json_schema_extra={"remedy": remedy}, **limits)
-
-
-class Settings(BaseSettings):
+class Settings(KeepingSettings):
     """The settings; `load_settings` is the way to get them."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    caller_id: str = _setting(
+    caller_id: str = setting(
         ...,
         "The number that every call to an ordinary phone shows, in E.164. There is no default:"
         " showing a number that is not yours is spoofing.",
         "give the number your calls come from, in E.164 such as +4723506953;"
         " your trunk must be allowed to present it",
     )
-    building_file: Path = _setting(
-        Path("building.toml"),
-        "The building: doors, panels, doorbells, residents and trunks.",
-        "give the path of a building file; examples/building.toml explains one line by line",
-    )
-    state_dir: Path = _setting(
-        Path("var"),
-        "Directory for the service's own keys and its control socket; made if missing.",
-        "give a directory that the service may write to, such as /var/lib/intercom",
-    )
-    control_socket: Path = _setting(
-        Path(),
-        "Unix socket of `intercom trace`, `relay-test` and `reload`."
-        " Default: control.sock in state_dir.",
-        f"give a path of at most {_UNIX_PATH_BYTES} bytes, such as /run/intercom/control.sock",
-    )
 
-    public_address: Names = _setting(
+    public_address: Names = setting(
         (),
         "The address at which panels, phones and apps reach this machine: IP address or host name,"
         " written into ICE, SIP and SDP. Needed behind NAT; without it the machine's own address."
         " Where sip_host has IPv4 and IPv6, one of each may be given, separated by a comma.",
         "give the IP address or host name that the router or firewall forwards to this machine",
     )
-    sip_host: Hosts = _setting(
+    sip_host: Hosts = setting(
         EVERY_IPV4,
         "Address on which SIP is received, by UDP, TCP and TLS; one of IPv4 and one of IPv6 may be"
         " given, separated by a comma: 0.0.0.0,:: is every address of this machine. The first is"
         " the apps' family as well.",
         "give an IP address of this machine or 0.0.0.0, and at most one of IPv6 or ::",
     )
-    sip_port: Port = _setting(
+    sip_port: Port = setting(
         5060,
         "Port on which SIP over UDP and over TCP is received.",
         "give a port from 1 to 65535 that is free for UDP and TCP",
     )
-    sip_tls_port: Port = _setting(
+    sip_tls_port: Port = setting(
         5061,
         "Port on which SIP over TLS is received, once sip_tls_certificate is given.",
         "give a free TCP port from 1 to 65535",
     )
-    sip_tls_certificate: ReadableFile = _setting(
+    sip_tls_certificate: ReadableFile = setting(
         None,
         "Certificate chain in PEM that panels, phones and carriers are shown for SIP over TLS."
         " `intercom reload` reads it again: new connections get the new one.",
         "give the path of a PEM file that the service may read, and sip_tls_key with it",
     )
-    sip_tls_key: ReadableFile = _setting(
+    sip_tls_key: ReadableFile = setting(
         None,
         "Private key in PEM of sip_tls_certificate, unencrypted.",
         "give the path of a PEM file that the service may read, and sip_tls_certificate with it",
     )
-    sip_tls_client_ca: ReadableFile = _setting(
+    sip_tls_client_ca: ReadableFile = setting(
         None,
         "Certificates (PEM) of the authority that signed those of panels and phones. When it is"
         " given, nobody without such a certificate is let in by TLS.",
         "give the path of a PEM file that the service may read, and sip_tls_certificate with it",
     )
-    sip_tls_ca: ReadableFile = _setting(
+    sip_tls_ca: ReadableFile = setting(
         None,
         "Certificates (PEM) that a carrier's certificate is checked against when we connect to it"
         " by TLS. Default: those that this machine trusts.",
         "give the path of a PEM file that the service may read",
     )
-    sip_connections: int = _setting(
+    sip_connections: int = setting(
         2000,
         "SIP connections (TCP and TLS) at the same time. Past it, the one that has been idle"
         " for longest and that nobody is registered or calling by makes way.",
@@ -140,7 +113,7 @@ class Settings(BaseSettings):
         ge=10,
         le=20_000,
     )
-    sip_connections_per_address: int = _setting(
+    sip_connections_per_address: int = setting(
         64,
         "SIP connections at the same time from one IP address (IPv6: one /64 network); panels"
         " behind one NAT share it.",
@@ -148,42 +121,42 @@ class Settings(BaseSettings):
         ge=1,
         le=20_000,
     )
-    sip_realm: str = _setting(
+    sip_realm: str = setting(
         "intercom",
         "Realm of SIP digest authentication; some panels must be told it.",
         "give a short name without quotes or spaces",
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
     )
-    sip_digest: SipDigest = _setting(
+    sip_digest: SipDigest = setting(
         SipDigest.MD5,
         "Hash of SIP digest authentication: md5, or both (SHA-256 on top, then MD5). Older SIP"
         " stacks give up when SHA-256 is offered at all, so both is for buildings whose every"
         " panel is known to get on with it.",
         "give md5 or both",
     )
-    media_host: Hosts = _setting(
+    media_host: Hosts = setting(
         EVERY_IPV4,
         "Address on which sound and picture are received; one of IPv4 and one of IPv6 may be given,"
         " separated by a comma. A family that only sip_host names is received there.",
         "give an IP address of this machine or 0.0.0.0, and at most one of IPv6 or ::",
     )
-    rtp_port_first: Port = _setting(
+    rtp_port_first: Port = setting(
         20000,
         "First UDP port for RTP with panels and phones; an even number.",
         "give an even UDP port",
         multiple_of=2,
     )
-    rtp_port_last: Port = _setting(
+    rtp_port_last: Port = setting(
         20999,
         "Last UDP port for RTP; a call with picture takes six.",
         f"give a UDP port at least {FEWEST_RTP_PORTS - 1} above rtp_port_first",
     )
-    webrtc_port: Port = _setting(
+    webrtc_port: Port = setting(
         21000,
         "The one UDP port for sound and picture of all apps.",
         "give a UDP port that neither SIP nor RTP uses",
     )
-    transcodings: int = _setting(
+    transcodings: int = setting(
         24,  # media.conversion.TRANSCODINGS, which is not imported: it takes libraries along
         "Sounds turned from one codec into another at the same time; a talk whose two ends share no"
         " codec takes two. Past it, phones and apps are offered only what their panel speaks.",
@@ -191,85 +164,85 @@ class Settings(BaseSettings):
         ge=0,
         le=1000,
     )
-    media_networks: Networks = _setting(
+    media_networks: Networks = setting(
         (),
         "Networks that a carrier may send sound from, other than the address in its SDP;"
         " in CIDR notation, separated by commas.",
         "give networks such as 192.0.2.0/24,198.51.100.0/25",
     )
 
-    http_host: Host = _setting(
+    http_host: Host = setting(
         "0.0.0.0",  # noqa: S104 - apps and panels must reach it
         "Address on which the app and the panel link are served.",
         "give an IP address of this machine; 127.0.0.1 behind a reverse proxy",
     )
-    http_port: Port = _setting(
+    http_port: Port = setting(
         8080, "Port of the app and the panel link.", "give a free TCP port from 1 to 65535"
     )
-    metrics_port: Port | None = _setting(
+    metrics_port: Port | None = setting(
         None,
         "Port of 127.0.0.1 on which a Prometheus on this machine reads figures of the SIP side, at"
         " /metrics. Off without it.",
         "give a free TCP port from 1 to 65535, or leave it out",
     )
-    sip_hep: HostAndPort = _setting(
+    sip_hep: HostAndPort = setting(
         None,
         "HOMER collector that is sent a copy of every SIP message by HEP 3 over UDP, as host:port;"
         " passwords, keys, codes and numbers are masked. Only where every property is commercial;"
         " of a residential one nothing may be shared. Off without it.",
         "give host:port such as homer.example.org:9060, or leave it out",
     )
-    tls_certificate: ReadableFile = _setting(
+    tls_certificate: ReadableFile = setting(
         None,
         "Certificate chain in PEM for https. Browsers give the microphone only to https"
         " (or to localhost); leave it out behind a reverse proxy that does TLS.",
         "give the path of a PEM file that the service may read, and tls_key with it",
     )
-    tls_key: ReadableFile = _setting(
+    tls_key: ReadableFile = setting(
         None,
         "Private key in PEM of tls_certificate.",
         "give the path of a PEM file that the service may read, and tls_certificate with it",
     )
-    web_origin: str | None = _setting(
+    web_origin: str | None = setting(
         None,
         "The address in the browser's bar, when it is not this machine's own: logging in from"
         " pages of any other origin is refused.",
         "give scheme and host without a path, such as https://intercom.example.org",
     )
-    relay_ca_file: ReadableFile = _setting(
+    relay_ca_file: ReadableFile = setting(
         None,
         "Further certificates (PEM) to trust for door relays behind https.",
         "give the path of a PEM file with the panel maker's or your own certificate",
     )
 
-    talk_limit_s: float = _setting(
+    talk_limit_s: float = setting(
         120.0,
         "Hard limit of one call's talk; a tone warns ten seconds before.",
         "give seconds from 30 to 180",
         ge=30,
         le=180,
     )
-    dial_prefixes: Prefixes = _setting(
+    dial_prefixes: Prefixes = setting(
         (),
         "Beginnings of the numbers that may be called, separated by commas."
         " Default: the country of caller_id alone.",
         "give prefixes such as +47,+46",
     )
-    refused_prefixes: Prefixes = _setting(
+    refused_prefixes: Prefixes = setting(
         REFUSED_PREFIXES,
         "Beginnings of numbers that are never called: premium rate and machines.",
         "give prefixes such as +47820,+47829",
     )
-    phone_calls_per_panel: int = _setting(
+    phone_calls_per_panel: int = setting(
         4, "Phone calls that one panel may cause at the same time.", "give 1 to 50", ge=1, le=50
     )
-    phone_calls_per_panel_10min: int = _setting(
+    phone_calls_per_panel_10min: int = setting(
         30, "Phone calls that one panel may cause in 10 minutes.", "give 1 to 1000", ge=1, le=1000
     )
-    phone_calls_per_number_10min: int = _setting(
+    phone_calls_per_number_10min: int = setting(
         3, "Calls to one and the same number in 10 minutes.", "give 1 to 100", ge=1, le=100
     )
-    phone_calls_per_day: int = _setting(
+    phone_calls_per_day: int = setting(
         500,
         "Phone calls of the whole service in 24 hours; apps are never limited.",
         "give 1 to 100000",
@@ -277,10 +250,10 @@ class Settings(BaseSettings):
         le=100_000,
     )
 
-    log_level: LogLevel = _setting(
+    log_level: LogLevel = setting(
         LogLevel.INFO, "How much is logged.", "give debug, info, warning or error"
     )
-    log_format: LogFormat = _setting(
+    log_format: LogFormat = setting(
         LogFormat.CONSOLE,
         "How it is written to stderr: lines for people or JSON.",
         "give json or console",
@@ -339,14 +312,6 @@ class Settings(BaseSettings):
             if not prefix.startswith("+") or not prefix[1:].isdecimal():
                 msg = f'"{prefix}" is not + and digits'
                 raise ValueError(msg)
-        return value
-
-    @field_validator("control_socket")
-    @classmethod
-    def _check_control_socket(cls, value: Path) -> Path:
-        if len(os.fsencode(value)) > _UNIX_PATH_BYTES:
-            msg = f'"{value}" is too long a path for a unix socket'
-            raise ValueError(msg)
         return value
 
     @field_validator("public_address")

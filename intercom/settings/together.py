@@ -13,16 +13,21 @@ FEWEST_RTP_PORTS = 8
 
 def objection_to(settings: "Settings") -> tuple[str, str] | None:
     """Name the first setting that does not go with the others, and why."""
-    return _to_files(settings) or _to_hosts(settings) or _to_ports(settings)
+    return _to_missing(settings) or _to_hosts(settings) or _to_ports(settings)
 
 
-def _to_files(settings: "Settings") -> tuple[str, str] | None:
+def _to_missing(settings: "Settings") -> tuple[str, str] | None:
     for one, other in (
         ("tls_certificate", "tls_key"),
         ("tls_key", "tls_certificate"),
         ("sip_tls_certificate", "sip_tls_key"),
         ("sip_tls_key", "sip_tls_certificate"),
         ("sip_tls_certificate", "sip_tls_client_ca"),
+        ("mail_from", "mail_server"),
+        ("web_origin", "mail_server"),
+        ("mail_server", "mail_username"),
+        ("mail_username", "mail_password"),
+        ("mail_password", "mail_username"),
     ):
         if getattr(settings, one) is None and getattr(settings, other) is not None:
             return one, f"is missing, and {other} is set"

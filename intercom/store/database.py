@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from sqlite3 import Connection
 from typing import Any
 
-from sqlalchemy import event, inspect, update
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from asyncpg import PostgresError
+from sqlalchemy import event, inspect, make_url, update
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -19,18 +19,18 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import Session, UOWTransaction
 
 from intercom.errors import StoreDownError
+from intercom.store import migration, sqlite
 from intercom.store.models import Base, Revision
 
 TIMEOUT_S = 5.0
 """A transaction that takes longer is given up: the database is as good as down."""
+LONG_S = 120.0
+"""For what is long by its nature: an import, a new shape of the tables."""
 _TOUCHED = "touched"
-_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    "secure_delete=ON",  # what is deleted is overwritten: nobody's name stays in a free page
-    "busy_timeout=4000",
-)
+_POSTGRES: dict[str, Any] = {
+    "timeout": TIMEOUT_S,
+    "server_settings": {"application_name": "intercom", "jit": "off"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,21 @@ class Database:
     """One database; `url` is SQLAlchemy's, such as sqlite+aiosqlite:///var/intercom.db."""
 
     def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine: AsyncEngine = create_async_engine(
-            url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True
+            self.url,
+            pool_pre_ping=not self.is_sqlite,
+            hide_parameters=True,
+            connect_args=sqlite.CONNECT_ARGUMENTS if self.is_sqlite else _POSTGRES,
         )
-        if url.startswith("sqlite"):
-            event.listen(self.engine.sync_engine, "connect", _set_pragmas)
+        if self.is_sqlite:
+            sqlite.prepare(self.engine.sync_engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._writing = async_sessionmaker(
+            self.engine.execution_options(**{sqlite.BEGIN: sqlite.TO_WRITE}),
+            expire_on_commit=False,
+        )
         self._one_writer = asyncio.Lock()
         self.on_change: list[Callable[[Touched], None]] = []
         """Called after each commit with the rows that it touched."""
@@ -63,20 +72,20 @@ class Database:
         await self.engine.dispose()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
+    async def reading(self, timeout_s: float = TIMEOUT_S) -> AsyncIterator[AsyncSession]:
         """Open a session that changes nothing; raise StoreDownError when the database is down."""
-        async with _in_time(), self._sessions() as session:
+        async with _in_time(timeout_s), self._sessions() as session:
             yield session
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncSession]:
+    async def writing(self, timeout_s: float = TIMEOUT_S) -> AsyncIterator[AsyncSession]:
         """Open a session that is committed at the end, or not at all when anything is raised.
 
         Raises StoreDownError when the database is down or too slow: then nothing was saved. Statements
         that do not go through objects (`delete(...)`) need `touch` to be noticed.
         """
-        async with _in_time(), self._one_writer:
-            async with self._sessions() as session, session.begin():
+        async with _in_time(timeout_s), self._one_writer:
+            async with self._writing() as session, session.begin():
                 session.info[_TOUCHED] = set()
                 yield session
                 await session.flush()
@@ -86,6 +95,31 @@ class Database:
         if touched:
             for tell in self.on_change:
                 tell(touched)
+
+    async def version(self) -> str | None:
+        """Tell which shape the tables have; None: there are none yet."""
+        async with _in_time(TIMEOUT_S), self.engine.connect() as connection:
+            return await connection.run_sync(migration.version_of)
+
+    async def migrate(self) -> None:
+        """Bring the tables to this version's shape, all or nothing; make them in an empty database.
+
+        Raises ConfigError for a database of a newer version, StoreDownError when it is down.
+        """
+        change = sqlite.changing_shape(self.engine) if self.is_sqlite else self.engine.begin()
+        async with _in_time(LONG_S), change as connection:
+            await connection.run_sync(migration.upgrade)
+
+    async def forget_deleted(self) -> None:
+        """Take the bytes of what was deleted out of the database's files, too.
+
+        PostgreSQL keeps its own log of changes for a while longer; that is its operator's.
+        """
+        async with _in_time(LONG_S), self._one_writer:
+            if self.is_sqlite:
+                await sqlite.forget_deleted(self.engine)
+            else:
+                await _vacuum(self.engine)
 
 
 def touch(session: AsyncSession, table: type[Base], *key: object) -> None:
@@ -105,21 +139,40 @@ def _note_touched(session: Session, _: UOWTransaction) -> None:
         )
 
 
+async def _vacuum(engine: AsyncEngine) -> None:
+    """Write PostgreSQL's tables anew, without the dead rows that lie in them."""
+    async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        await connection.exec_driver_sql(f"SET lock_timeout = '{TIMEOUT_S:g}s'")
+        try:
+            for table in Base.metadata.tables:
+                await connection.exec_driver_sql(f'VACUUM (FULL) "{table}"')
+        finally:
+            await connection.exec_driver_sql("RESET lock_timeout")
+
+
 @asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
+async def _in_time(limit_s: float) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(limit_s):
             yield
-    except (OperationalError, InterfaceError, PoolTimeoutError, TimeoutError, OSError) as error:
-        raise StoreDownError from error
+    except (
+        OperationalError,
+        InterfaceError,
+        PoolTimeoutError,
+        PostgresError,  # while connecting: the server starts or stops, the password is wrong
+        TimeoutError,
+        OSError,
+    ) as error:
+        raise StoreDownError(_words(error)) from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        is_damaged = type(error) is DatabaseError  # SQLite: the file is none, or is malformed
+        if not error.connection_invalidated and not is_damaged:
             raise
-        raise StoreDownError from error
+        raise StoreDownError(_words(error)) from error
 
 
-def _set_pragmas(connection: Connection, _: object) -> None:
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _words(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(error, TimeoutError):
+        return "The database does not answer in time"
+    return f"The database cannot be reached: {cause or type(cause).__name__}"

@@ -23,11 +23,13 @@ from sqlalchemy import (
 )
 from sqlalchemy import Enum as SqlEnum
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 from typing_extensions import override
 
 from intercom.routing.directory import PropertyKind, RingWay
 from intercom.routing.hours import QuietMode
+from intercom.store.folding import folded, in_order
 from intercom.store.kinds import Layout, MailState, Role, TokenPurpose
 
 
@@ -58,6 +60,22 @@ def _words(kind: type[Enum]) -> SqlEnum:
         name=f"{kind.__name__.lower()}_word",
         values_callable=lambda members: [each.value for each in members],
     )
+
+
+def _given(context: DefaultExecutionContext, column: str) -> str:
+    return str(context.get_current_parameters()[column])  # type: ignore[no-untyped-call]  # SQLAlchemy's
+
+
+def _folded_name(context: DefaultExecutionContext) -> str:
+    return folded(_given(context, "name"))
+
+
+def _folded_label(context: DefaultExecutionContext) -> str:
+    return folded(_given(context, "label"))
+
+
+def _label_in_order(context: DefaultExecutionContext) -> str:
+    return in_order(_given(context, "label"))
 
 
 class Base(DeclarativeBase):
@@ -120,13 +138,25 @@ class Unit(Base):
     """An apartment or office."""
 
     __tablename__ = "unit"
-    __table_args__ = (UniqueConstraint("property_id", "label"),)
+    __table_args__ = (
+        UniqueConstraint("property_id", "label"),
+        Index("ix_unit_property_id_ordered_label", "property_id", "ordered_label"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     property_id: Mapped[str] = mapped_column(ForeignKey("property.id", ondelete=_CASCADE))
     label: Mapped[str] = mapped_column(String(64))
     """Such as "H0301" or "3. etasje"; never shown to visitors."""
+    folded_label: Mapped[str] = mapped_column(String(128), default=_folded_label)
+    """The label as search compares it; kept by itself."""
+    ordered_label: Mapped[str] = mapped_column(String(128), default=_label_in_order)
+    """The label as lists are put in order by it; kept by itself."""
     activated_on: Mapped[date | None]
     """When its owner confirmed; None: not yet (D6)."""
+
+    @validates("label")
+    def _keep_search(self, _: str, label: str) -> str:
+        self.folded_label, self.ordered_label = folded(label), in_order(label)
+        return label
 
 
 class Account(Base):
@@ -137,6 +167,8 @@ class Account(Base):
     username: Mapped[str] = mapped_column(String(64), unique=True)
     """Also routing's ResidentId; it never changes. Compared without case."""
     name: Mapped[str] = mapped_column(String(64))
+    folded_name: Mapped[str] = mapped_column(String(128), default=_folded_name)
+    """The name as search compares it; kept by itself."""
     email: Mapped[str | None] = mapped_column(String(254), index=True)
     language: Mapped[str] = mapped_column(String(8), default="nb")
     """Of mails and of Webadmin."""
@@ -154,6 +186,11 @@ class Account(Base):
     grants: Mapped[list["Grant"]] = relationship(
         back_populates="account", cascade="all, delete-orphan", passive_deletes=True
     )
+
+    @validates("name")
+    def _keep_search(self, _: str, name: str) -> str:
+        self.folded_name = folded(name)
+        return name
 
 
 class Grant(Base):
@@ -219,6 +256,8 @@ class Doorbell(Base):
     )
     name: Mapped[str] = mapped_column(String(64))
     """What stands on the panel, but for INDIVIDUAL: there each person's name does."""
+    folded_name: Mapped[str] = mapped_column(String(128), default=_folded_name)
+    """The name as search compares it; kept by itself."""
     layout: Mapped[Layout] = mapped_column(default=Layout.PARALLEL)
     is_hidden: Mapped[bool] = mapped_column(default=False)
     step_s: Mapped[float] = mapped_column(default=25.0)
@@ -231,6 +270,11 @@ class Doorbell(Base):
         passive_deletes=True,
         back_populates="doorbell",
     )
+
+    @validates("name")
+    def _keep_search(self, _: str, name: str) -> str:
+        self.folded_name = folded(name)
+        return name
 
 
 class Member(Base):
@@ -369,7 +413,8 @@ class CommercialLog(Base):
             ["property_id", "kind"], ["property.id", "property.kind"], ondelete=_CASCADE
         ),
     )
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    """A UUID; never used a second time, so that what comes late for a deleted log is in none."""
     property_id: Mapped[str] = mapped_column(String(64), unique=True)
     kind: Mapped[PropertyKind] = mapped_column(default=PropertyKind.COMMERCIAL)
     retention_days: Mapped[int] = mapped_column(default=90)
@@ -382,17 +427,18 @@ class Event(Base):
     __table_args__ = (Index("ix_event_log_id_at", "log_id", "at"),)
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     """A UUIDv7: writing it twice is writing it once."""
-    log_id: Mapped[int] = mapped_column(ForeignKey("commercial_log.id", ondelete=_CASCADE))
+    log_id: Mapped[str] = mapped_column(ForeignKey("commercial_log.id", ondelete=_CASCADE))
     at: Mapped[datetime]
     call: Mapped[str] = mapped_column(String(32))
     """What belongs together; empty: no call."""
     what: Mapped[str] = mapped_column(String(32))
-    """rang, answered, opened, sent, unknown, failed, refused, missed …"""
+    """A `routing.log_line.What`."""
     doorbell: Mapped[str] = mapped_column(String(64), default="")
     door: Mapped[str] = mapped_column(String(64), default="")
     person: Mapped[str] = mapped_column(String(64), default="")
+    """The username of an account that there was when the line was written; empty: nobody's."""
     means: Mapped[str] = mapped_column(String(32), default="")
-    """app, phone, SIP phone, key, Webadmin."""
+    """A `routing.log_line.Means`."""
 
 
 class Alert(Base):

@@ -4,18 +4,16 @@ import asyncio
 import math
 from collections.abc import Callable
 
-import structlog
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from intercom.link.guessing import GuessLimits, NameLocks, SourceBudgets, source_of
 from intercom.routing.directory import Directory, Resident
 from intercom.routing.ids import ResidentId
+from intercom.web.device_label import device_label
+from intercom.web.guesses import PasswordGuesses
 from intercom.web.origin import is_same_origin
-from intercom.web.passwords import MAX_PASSWORD_CHARACTERS, PasswordVerifier
+from intercom.web.passwords import MAX_PASSWORD_CHARACTERS
 from intercom.web.sessions import IDLE_LIFETIME_S, Login, LoginTable
-
-log = structlog.get_logger()
 
 MAX_NAME_CHARACTERS = 128
 BODY_TIMEOUT_S = 4.0  # a client at a byte a second is closed, within 10 s with its headers
@@ -36,18 +34,13 @@ class LoginPages:
         *,
         directory: Callable[[], Directory],
         logins: LoginTable,
-        clock: Callable[[], float],
-        limits: GuessLimits,
+        guesses: PasswordGuesses,
         is_tls: bool,
         origins: frozenset[str],
     ) -> None:
         self._directory = directory
         self._logins = logins
-        self._verifier = PasswordVerifier()
-        self._names = NameLocks(limits, clock)
-        self._strange_names = NameLocks(limits, clock)
-        """Apart, so that a flood of invented names cannot push out a real one's failures."""
-        self._sources = SourceBudgets(limits, clock)
+        self._guesses = guesses
         self._is_tls = is_tls
         self._origins = origins
 
@@ -59,26 +52,21 @@ class LoginPages:
         if credentials is None:
             return web.json_response({"error": "Malformed request"}, status=400)
         resident = self._find(credentials.username)
-        names = self._names if resident else self._strange_names
-        source = source_of(request.remote, request.headers.get("X-Forwarded-For"))
-        wait_s = max(names.locked_for_s(credentials.username), self._sources.wait_s(source))
-        if wait_s > 0 or self._verifier.is_full:
-            return _too_many(max(wait_s, 1.0))
-        names.begin(credentials.username)
-        self._sources.begin(source)
         password_hash = resident.password_hash if resident else None
-        if not await self._verifier.verify(password_hash, credentials.password):
-            if names.locked_for_s(credentials.username) > 0:
-                log.warning("login.locked")
+        verdict = await self._guesses.verify(
+            request, credentials.username, password_hash, credentials.password
+        )
+        if verdict.wait_s > 0:
+            return _too_many(verdict.wait_s)
+        if not verdict.is_right:
             return web.json_response({"error": SAME_ANSWER}, status=401)
-        names.succeed(credentials.username)
-        self._sources.succeed(source)
         resident = self._find(credentials.username)  # the directory may have changed meanwhile
         if resident is None or resident.password_hash != password_hash:
             return web.json_response({"error": SAME_ANSWER}, status=401)
         response = web.json_response({"name": resident.name})
         self._revoke_of(request)
-        self._set_cookie(response, self._logins.create(resident))
+        label = device_label(request.headers.get("User-Agent"))
+        self._set_cookie(response, self._logins.create(resident, label))
         return response
 
     async def log_out(self, request: web.Request) -> web.Response:
@@ -106,7 +94,10 @@ class LoginPages:
         return self._logins.find(token) if token else None
 
     def _find(self, username: str) -> Resident | None:
-        resident = self._directory().residents.get(ResidentId(username))
+        residents = self._directory().residents
+        resident = residents.get(ResidentId(username)) or residents.get(
+            ResidentId(username.strip().lower())
+        )
         return resident if resident is not None and resident.has_app else None
 
     def _revoke_of(self, request: web.Request) -> None:

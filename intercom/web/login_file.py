@@ -1,13 +1,14 @@
 """The log-ins in a file, so that a restart of the service logs nobody out.
 
-What is written is a digest of each token, whose it is and which device: no token, no time, nothing
-about calls. Without the file everybody logs in again.
+What is written is a digest of each token, whose it is, which device and since which day: no token, no
+time, nothing about calls. Without the file everybody logs in again.
 """
 
 import asyncio
 import contextlib
 import json
 import os
+from datetime import date
 from pathlib import Path
 
 import structlog
@@ -62,6 +63,8 @@ class LoginFile:
                     "resident": login.resident_id,
                     "device": login.device_id,
                     "password_mark": login.password_mark.hex(),
+                    "label": login.label,
+                    "created_on": login.created_on.isoformat() if login.created_on else "",
                 }
                 for key, login in self._table.export()
             ]
@@ -90,5 +93,7 @@ def _from_json(entry: dict[str, str]) -> tuple[bytes, Login]:
         ResidentId(entry["resident"]),
         DeviceId(entry["device"]),
         bytes.fromhex(entry["password_mark"]),
+        entry.get("label", ""),
+        date.fromisoformat(entry["created_on"]) if entry.get("created_on") else None,
     )
     return bytes.fromhex(entry["token_digest"]), login

@@ -18,8 +18,10 @@ from typing_extensions import override
 from intercom.link.guessing import GuessLimits
 from intercom.routing.directory import Directory
 from intercom.web.assets import Assets
+from intercom.web.guesses import PasswordGuesses
 from intercom.web.login import LoginPages
-from intercom.web.sessions import LoginTable
+from intercom.web.rules import ANYBODY, APP, add
+from intercom.web.sessions import Login, LoginTable
 from intercom.web.signaling import AppHub, SignalingPage
 
 STATIC = Path(__file__).parent / "static"
@@ -74,6 +76,21 @@ class WebConfig:
     limits: GuessLimits = field(default_factory=GuessLimits)
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What Webadmin shares with the app's side."""
+
+    config: WebConfig
+    guesses: PasswordGuesses
+    """One count of wrong passwords for both."""
+    login_of: Callable[[web.Request], Login | None]
+    """Finds the app's log-in of a request."""
+    clock: Callable[[], float]
+
+
+FRONT: web.AppKey[Front] = web.AppKey("front", Front)
+
+
 def make_app(
     config: WebConfig,
     *,
@@ -86,25 +103,26 @@ def make_app(
 ) -> web.Application:
     """Build the application; `clock` is monotonic seconds."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
+    guesses = PasswordGuesses(config.limits, clock)
     pages = LoginPages(
         directory=directory,
         logins=logins,
-        clock=clock,
-        limits=config.limits,
+        guesses=guesses,
         is_tls=config.is_tls,
         origins=config.origins,
     )
+    app[FRONT] = Front(config, guesses, pages.login_of, clock)
     signaling = SignalingPage(hub=hub, login_of=pages.login_of, origins=config.origins)
     assets = Assets(STATIC)
-    app.router.add_get("/", assets.page("index.html"))
-    app.router.add_get("/manifest.webmanifest", assets.page("manifest.webmanifest"))
-    app.router.add_get("/static/{path:.+}", assets.serve)
-    app.router.add_post("/api/login", pages.log_in)
-    app.router.add_post("/api/logout", pages.log_out)
-    app.router.add_get("/api/me", pages.me)
-    app.router.add_get("/ws", signaling.connect)
-    app.router.add_get("/healthz", _probe(is_healthy))
-    app.router.add_get("/readyz", _probe(is_ready))
+    add(app, "GET", "/", assets.page("index.html"), ANYBODY)
+    add(app, "GET", "/manifest.webmanifest", assets.page("manifest.webmanifest"), ANYBODY)
+    add(app, "GET", "/static/{path:.+}", assets.serve, ANYBODY)
+    add(app, "POST", "/api/login", pages.log_in, ANYBODY)
+    add(app, "POST", "/api/logout", pages.log_out, ANYBODY)
+    add(app, "GET", "/api/me", pages.me, APP)
+    add(app, "GET", "/ws", signaling.connect, APP)
+    add(app, "GET", "/healthz", _probe(is_healthy), ANYBODY)
+    add(app, "GET", "/readyz", _probe(is_ready), ANYBODY)
     app.on_response_prepare.append(_header_setter(config))
 
     async def close_hub(_: web.Application) -> None:
@@ -173,6 +191,11 @@ class _Site(web.BaseSite):
         self.port = int(server.sockets[0].getsockname()[1])
 
 
+def is_of_admin(path: str) -> bool:
+    """Tell whether a path is one of Webadmin's pages."""
+    return path == "/admin" or path.startswith("/admin/")
+
+
 def _probe(is_well: Callable[[], bool]) -> Handler:
     async def probe(_: web.Request) -> web.Response:
         return (
@@ -194,5 +217,9 @@ def _header_setter(
         response.headers.pop("Server", None)  # which versions we run is nobody's business
         if request.path.startswith("/api/"):
             response.headers["Cache-Control"] = "no-store"
+        if is_of_admin(request.path):
+            # with "no-referrer" browsers send "Origin: null" with our own forms (Fetch, "append a
+            # request Origin header"), and Origin is one of the two proofs that a form is ours
+            response.headers["Referrer-Policy"] = "same-origin"
 
     return set_headers

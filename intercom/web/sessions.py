@@ -6,8 +6,9 @@
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from intercom.routing.directory import Directory, Resident
 from intercom.routing.ids import DeviceId, ResidentId
@@ -26,6 +27,10 @@ class Login:
     device_id: DeviceId
     password_mark: bytes
     """Digest of the password hash at log-in: a changed password ends the log-in."""
+    label: str = ""
+    """Such as "Firefox, Linux", for the list of one's log-ins; empty: not known."""
+    created_on: date | None = None
+    """None: before it was written down."""
 
 
 class LoginTable:
@@ -38,8 +43,10 @@ class LoginTable:
         idle_lifetime_s: float = IDLE_LIFETIME_S,
         max_logins: int = MAX_LOGINS,
         max_per_resident: int = MAX_LOGINS_PER_RESIDENT,
+        today: Callable[[], date] = lambda: datetime.now(tz=UTC).date(),
     ) -> None:
         self._clock = clock
+        self._today = today
         self._idle_lifetime_s = idle_lifetime_s
         self._max_logins = max_logins
         self._max_per_resident = max_per_resident
@@ -53,7 +60,7 @@ class LoginTable:
     def __len__(self) -> int:
         return len(self._logins)
 
-    def create(self, resident: Resident) -> str:
+    def create(self, resident: Resident, label: str = "") -> str:
         """Log a resident's device in and return the token for its cookie."""
         self._make_room(resident.resident_id)
         token = secrets.token_urlsafe(TOKEN_BYTES)
@@ -61,6 +68,8 @@ class LoginTable:
             resident.resident_id,
             DeviceId(f"app-{secrets.token_hex(8)}"),
             _password_mark(resident),
+            label,
+            self._today(),
         )
         self._logins[_digest(token)] = (login, self._clock())
         self.on_changed()
@@ -95,9 +104,37 @@ class LoginTable:
         """End one log-in; unknown tokens are ignored."""
         self._drop(_digest(token))
 
-    def directory_changed(self, directory: Directory) -> None:
-        """End the log-ins of residents that are gone, or whose password or right changed."""
+    def of(self, resident_id: str) -> list[Login]:
+        """List a resident's log-ins, the last used first."""
+        now = self._clock()
+        return [
+            login
+            for login, used_at in reversed(self._logins.values())
+            if login.resident_id == resident_id and now - used_at <= self._idle_lifetime_s
+        ]
+
+    def end(self, resident_id: str, device_id: str | None = None, *, but: str = "") -> None:
+        """End a resident's log-ins: one device's, or all but one's."""
         for key, (login, _) in list(self._logins.items()):
+            if (
+                login.resident_id == resident_id
+                and device_id in (None, login.device_id)
+                and login.device_id != but
+            ):
+                self._drop(key)
+
+    def directory_changed(
+        self, directory: Directory, residents: Collection[ResidentId] | None = None
+    ) -> None:
+        """End the log-ins of residents that are gone, or whose password or right changed.
+
+        Only those of some residents are looked at where `residents` names them.
+        """
+        if residents is not None and not residents:
+            return
+        for key, (login, _) in list(self._logins.items()):
+            if residents is not None and login.resident_id not in residents:
+                continue
             resident = directory.residents.get(login.resident_id)
             if (
                 resident is None

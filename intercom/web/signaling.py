@@ -4,22 +4,30 @@ A log-in has one connection: a newer one takes the older one's place. Frames tha
 sends are handed over with `send` and never block; an app that does not read them is dropped.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
 
+from intercom.routing.change import DirectoryChange
 from intercom.routing.directory import Directory
 from intercom.routing.ids import DeviceId, ResidentId
 from intercom.routing.plan import AppTarget
+from intercom.web.app_doors import AppDoors
 from intercom.web.connection import Close, Connection
+from intercom.web.frames import RULES, About
 from intercom.web.origin import is_same_origin
 from intercom.web.sessions import Login, LoginTable
 
 log = structlog.get_logger()
 
 MAX_CONNECTIONS = 5000
+GREETED_AT_ONCE = 50
+"""So many apps are told their doors between two packets of a call: a millisecond."""
+
+Receive = Callable[[ResidentId, DeviceId, dict[str, str]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +50,28 @@ class AppHub:
         self._logins = logins
         self._max_connections = max_connections
         self._online: dict[DeviceId, _Online] = {}
+        self._targets_of: dict[ResidentId, dict[DeviceId, AppTarget]] = {}
+        self._doors: AppDoors | None = None
+        """Made when the first app comes."""
+        self._to_greet: dict[DeviceId, None] = {}
+        """Apps that are to be told their doors, which may be others now."""
         self._is_closing = False
         logins.on_dropped = self._login_dropped
-        self.on_message: Callable[[ResidentId, DeviceId, dict[str, str]], None] = lambda *_: None
-        """Called with each well-formed frame; its fields are there and within their limits."""
+        self.on_message: Receive = lambda *_: None
+        """Called with each well-formed frame about a call; its fields are there and within their limits."""
+        self.on_key: Receive = lambda *_: None
+        """Likewise with each wish to open a door without a call."""
         self.on_online: Callable[[AppTarget], None] = lambda _: None
         self.on_offline: Callable[[AppTarget], None] = lambda _: None
 
+    @property
+    def count(self) -> int:
+        """How many apps are online."""
+        return len(self._online)
+
     def online(self, resident_id: str) -> tuple[AppTarget, ...]:
         """List a resident's apps that have a live connection."""
-        return tuple(
-            entry.target
-            for entry in self._online.values()
-            if entry.target.resident_id == resident_id
-        )
+        return tuple(self._targets_of.get(ResidentId(resident_id), {}).values())
 
     def send(self, device_id: DeviceId, message: Mapping[str, object]) -> bool:
         """Queue a frame for an app; False when it is not online (any more)."""
@@ -73,12 +89,45 @@ class AppHub:
         entry = self._online.get(device_id)
         return entry is not None and entry.connection.is_idle and entry.connection.send(message)
 
-    def directory_changed(self) -> None:
-        """Drop the log-ins that the new directory does not carry; tell the others their doors."""
+    def directory_changed(self, change: DirectoryChange | None = None) -> None:
+        """Drop the log-ins that the new directory does not carry; tell the others their doors.
+
+        Only those are told whom a change concerns; None: everybody.
+        """
         directory = self._directory()
-        self._logins.directory_changed(directory)
-        for entry in list(self._online.values()):
-            self.send(entry.target.device_id, hello(directory, entry.target.resident_id))
+        self._logins.directory_changed(directory, change.residents if change else None)
+        concerned: frozenset[ResidentId] | None = None
+        if self._doors is not None and change is not None:
+            concerned = self._doors.follow(directory, change)
+        else:
+            self._doors = None
+        if concerned is None:
+            self._to_greet |= dict.fromkeys(self._online)
+        else:
+            for resident_id in concerned & self._targets_of.keys():
+                self._to_greet |= dict.fromkeys(self._targets_of[resident_id])
+        self._greet_some()
+
+    def _greet_some(self) -> None:
+        """Tell apps their doors, a few now and the others after what else waits."""
+        for device_id in list(self._to_greet)[:GREETED_AT_ONCE]:
+            del self._to_greet[device_id]
+            if (entry := self._online.get(device_id)) is not None:
+                self.send(device_id, self._hello(entry.target.resident_id))
+        if self._to_greet:
+            asyncio.get_running_loop().call_soon(self._greet_some)
+
+    def _hello(self, resident_id: ResidentId) -> dict[str, object]:
+        """Make the first frame: who is logged in, the doors that may ring here, and those with a key."""
+        directory = self._directory()
+        if self._doors is None:
+            self._doors = AppDoors(directory)
+        resident = directory.residents.get(resident_id)
+        return {
+            "type": "hello",
+            "resident": {"name": resident.name if resident else ""},
+            "doors": self._doors.of(resident_id),
+        }
 
     def close(self) -> None:
         """Close all connections; the service is going down."""
@@ -111,7 +160,8 @@ class AppHub:
         target = AppTarget(login.resident_id, login.device_id)
         connection.device_id = login.device_id
         self._online[login.device_id] = _Online(target, connection)
-        connection.send(hello(self._directory(), login.resident_id))
+        self._targets_of.setdefault(login.resident_id, {})[login.device_id] = target
+        connection.send(self._hello(login.resident_id))
         self.on_online(target)
 
     def _leave(self, connection: Connection, reason: Close) -> None:
@@ -120,7 +170,14 @@ class AppHub:
         entry = self._online.get(device_id) if device_id is not None else None
         if entry is not None and entry.connection is connection:
             del self._online[entry.target.device_id]
+            self._forget_target(entry.target)
             self.on_offline(entry.target)
+
+    def _forget_target(self, target: AppTarget) -> None:
+        targets = self._targets_of[target.resident_id]
+        del targets[target.device_id]
+        if not targets:
+            del self._targets_of[target.resident_id]
 
     def _login_dropped(self, login: Login) -> None:
         entry = self._online.get(login.device_id)
@@ -131,7 +188,8 @@ class AppHub:
         entry = self._online.get(connection.device_id) if connection.device_id else None
         if entry is None or entry.connection is not connection:
             return  # it was replaced or logged out while this frame was under way
-        self.on_message(entry.target.resident_id, entry.target.device_id, frame)
+        take = self.on_key if RULES[frame["type"]].about is About.DOOR else self.on_message
+        take(entry.target.resident_id, entry.target.device_id, frame)
 
 
 class SignalingPage:
@@ -160,35 +218,3 @@ class SignalingPage:
         if not web.WebSocketResponse().can_prepare(request):
             return web.json_response({"error": "This is a WebSocket"}, status=426)
         return await self._hub.serve(request, login)
-
-
-def hello(directory: Directory, resident_id: ResidentId) -> dict[str, object]:
-    """Make the first frame: who is logged in, and the doors that may ring here."""
-    resident = directory.residents.get(resident_id)
-    return {
-        "type": "hello",
-        "resident": {"name": resident.name if resident else ""},
-        "doors": _doors_of(directory, resident_id),
-    }
-
-
-def _doors_of(directory: Directory, resident_id: ResidentId) -> list[dict[str, str]]:
-    own = {
-        doorbell.doorbell_id
-        for doorbell in directory.doorbells.values()
-        if resident_id in doorbell.residents
-    }
-    door_ids = {
-        panel.door_id
-        for panel in directory.panels.values()
-        if any(button.doorbell_id in own for button in panel.buttons)
-    }
-    doors = [door for door_id, door in directory.doors.items() if door_id in door_ids]
-    return [
-        {
-            "id": door.door_id,
-            "name": door.name,
-            "place": directory.properties[door.property_id].address,
-        }
-        for door in doors
-    ]

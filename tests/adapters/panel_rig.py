@@ -16,9 +16,11 @@ from firmware_sim.journal import CoilPhase, Transition
 from firmware_sim.link_client import LinkAccount, LinkClient
 from firmware_sim.memory import PanelMemory
 from firmware_sim.process import control_server
+from firmware_sim.screen_memory import ScreenMemory
 from intercom.adapters.panel_link import PanelLinkHub
-from intercom.link.messages import CallState, Heartbeat, Hello, encode
-from intercom.routing.directory import Directory, Panel, PanelLinkRelay, Property, PropertyKind
+from intercom.link.messages import CallAnswer, CallState, Heartbeat, Hello, encode
+from intercom.link.screen import ScreenContent
+from intercom.routing.directory import Directory, Panel, PanelLinkRelay, Property
 from intercom.routing.ids import CallId, CommandId, DoorId, PanelId, PropertyId
 
 MAIN = PanelId("main")
@@ -29,7 +31,7 @@ ROUTER_KEY = SigningKey(bytes(range(32)))
 CALL = CallId("call-1")
 HELLO = Hello("1", 0, (), "boot")
 
-HOUSE = Property(PropertyId("house"), "House", PropertyKind.RESIDENTIAL, "Storgata 14", "nb")
+HOUSE = Property(PropertyId("house"), "House", "Storgata 14", "nb")
 DIRECTORY = Directory(
     properties={HOUSE.property_id: HOUSE},
     panels={
@@ -68,7 +70,11 @@ class Firmware:
     link: LinkClient
     board: RelayBoard
     state_dir: Path
+    screen: ScreenMemory
     shown: list[CallState] = field(default_factory=list)
+    answers: list[CallAnswer] = field(default_factory=list)
+    screens: list[ScreenContent] = field(default_factory=list)
+    """Every screen that was shown, in order."""
 
     def pulses(self) -> list[Transition]:
         return self.journal(CoilPhase.ON)
@@ -120,6 +126,9 @@ async def firmware(
 ) -> AsyncIterator[Firmware]:
     memory = PanelMemory(state_dir)
     shown: list[CallState] = []
+    answers: list[CallAnswer] = []
+    screens: list[ScreenContent] = []
+    screen = ScreenMemory(state_dir, panel_id=MAIN, router_key=key, on_content=screens.append)
     reports: list[LinkClient] = []
     board = RelayBoard(state_dir, 2, lambda transition: reports[0].report(transition))  # noqa: PLW0108  # made below
     link = LinkClient(
@@ -128,12 +137,14 @@ async def firmware(
         memory=memory,
         energise=board.pulse,
         on_call_state=shown.append,
+        on_answer=answers.append,
+        screen=screen,
     )
     reports.append(link)
     async with asyncio.TaskGroup() as tasks, board.connected(tasks):
         running = tasks.create_task(link.run())
         try:
-            yield Firmware(link, board, state_dir, shown)
+            yield Firmware(link, board, state_dir, screen, shown, answers, screens)
         finally:
             running.cancel()
             memory.close()

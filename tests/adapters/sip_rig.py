@@ -129,12 +129,12 @@ def facts_of(directory: Directory, codec: Codec = Codec.PCMA) -> CallFacts:
     bridge = Bridge(on_digit=lambda leg, digit, _: digits.append((leg, digit)))
     bridge.digits = digits  # type: ignore[attr-defined]  # for the tests alone
     return CallFacts(
-        CallId("call-1"),
-        directory.properties[HOUSE],
-        directory.panels[PANEL],
-        directory.doors[MAIN],
-        directory.doorbells["anna"],
-        bridge,
-        codec,
-        None,
+        call_id=CallId("call-1"),
+        property=directory.properties[HOUSE],
+        panel=directory.panels[PANEL],
+        door=directory.doors[MAIN],
+        doorbell=directory.doorbells["anna"],
+        bridge=bridge,
+        codec=codec,
+        picture=None,
     )

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from intercom.adapters import app_legs
-from intercom.adapters.app_legs import MAX_COMMANDS, AppLegs
+from intercom.adapters.app_legs import MAX_COMMANDS, MAX_READY_ANSWERS, AppLegs
 from intercom.media import rtp
 from intercom.media.bridge import Bridge
 from intercom.media.dtls import DtlsIdentity
@@ -17,7 +17,7 @@ from intercom.media.leg import Media
 from intercom.media.mux import MuxPort
 from intercom.media.webrtc import WebRtcFailure
 from intercom.routing import events as ev
-from intercom.routing.commands import DoorState, EndReason
+from intercom.routing.commands import DoorState, EndReason, ReadyAnswer
 from intercom.routing.directory import PictureSource
 from intercom.routing.ids import DeviceId, LegId
 from intercom.routing.plan import AppTarget
@@ -122,7 +122,9 @@ async def test_a_second_answer_changes_nothing():
         assert desk.channel.of("error") == []
 
 
-@pytest.mark.parametrize("kind", ["accept", "decline", "open", "hang_up", "answer_sdp"])
+@pytest.mark.parametrize(
+    "kind", ["accept", "decline", "open", "hang_up", "answer_sdp", "ready_answer"]
+)
 @pytest.mark.parametrize(
     ("resident_id", "device_id"),
     [(BO, BO_APP.device_id), (ANNA, DeviceId("anna-2")), (BO, DEVICE)],
@@ -393,3 +395,42 @@ async def test_an_app_that_is_gone_at_the_ring_follows_no_picture():
         desk.legs.ring(facts_of(replace(house, panels={PANEL: panel})), LEG, ANNA_APP)
 
         assert pictures.shows == {}
+
+
+async def test_a_ready_answer_goes_to_the_call_and_the_app_rings_on():
+    async with ringing_desk() as desk:
+        desk.say("ready_answer", answer="leave_it")
+
+        assert desk.posted.events == [(LEG, ev.AnswerChosen(LEG, ReadyAnswer.LEAVE_IT))]
+        assert desk.channel.of("ready_answer") == []
+        desk.legs.tell_ready(LEG, ReadyAnswer.LEAVE_IT)
+        (told,) = desk.channel.of("ready_answer", DEVICE)
+        assert told == {
+            "type": "ready_answer",
+            "answer": "leave_it",
+            "state": "told",
+            "call": desk.token,
+        }
+        desk.say("accept")
+        assert desk.posted.events[-1] == (LEG, ev.LegAnswered(LEG))
+
+
+async def test_a_ready_answer_for_a_leg_that_has_ended_is_told_to_nobody():
+    async with ringing_desk() as desk:
+        token = desk.token
+        desk.legs.cancel(LEG, EndReason.ANSWERED_ELSEWHERE)
+        desk.say("ready_answer", call=token, answer="coming")
+        desk.legs.tell_ready(LEG, ReadyAnswer.COMING)
+
+        assert desk.posted.events == []
+        assert [message["code"] for message in desk.channel.of("error")] == ["no_such_call"]
+        assert desk.channel.of("ready_answer") == []
+
+
+async def test_ready_answers_without_end_are_refused():
+    async with ringing_desk() as desk:
+        for _ in range(MAX_READY_ANSWERS + 2):
+            desk.say("ready_answer", answer="coming")
+
+        assert len(desk.posted.of(ev.AnswerChosen)) == MAX_READY_ANSWERS
+        assert [each["state"] for each in desk.channel.of("ready_answer")] == ["refused"] * 2

@@ -13,12 +13,12 @@ from nacl.signing import SigningKey
 from intercom.adapters.panel_link import connection as panel_connection
 from intercom.adapters.panel_link import load_or_create_key, order, public_key_text
 from intercom.adapters.panel_link.connection import PanelClock
-from intercom.adapters.panel_link.texts import text_of
+from intercom.adapters.panel_link.screens import answer_words, state_words
 from intercom.errors import ConfigError, LocalProtocolError
 from intercom.link.messages import Hello, Phase, RelayAck, RelayOpen, RelayState, decode, encode
 from intercom.link.signing import verify
 from intercom.ports import RelayOutcome, RelayResult
-from intercom.routing.commands import EndReason, PanelState
+from intercom.routing.commands import EndReason, PanelState, ReadyAnswer
 from intercom.routing.directory import Directory, HttpRelay
 from intercom.routing.ids import CommandId
 from tests.adapters.panel_rig import (
@@ -323,12 +323,14 @@ async def test_a_panel_that_came_back_shows_the_running_call_again(tmp_path):
         assert panel.shown[0].state == "talking"
 
 
-@pytest.mark.parametrize("language", ["nb", "en"])
-def test_every_state_and_every_reason_has_words(language):
+@pytest.mark.parametrize("language", ["nb", "nn", "en", "sv"])
+def test_every_state_reason_and_ready_answer_has_words(language):
     for state in PanelState:
-        assert text_of(state, None, language)
+        assert state_words(state, None, language)
     for reason in EndReason:
-        assert text_of(PanelState.ENDED, reason, language)
+        assert state_words(PanelState.ENDED, reason, language)
+    for answer in ReadyAnswer:
+        assert answer_words(answer, language)
 
 
 async def test_a_relay_of_another_kind_is_our_own_mistake():

@@ -165,3 +165,35 @@ async def test_a_wrong_password_is_said_in_its_state() -> None:
         assert "401" in str(app.state()["problem"])
         assert app.state()["connected"] is False
         serving.cancel()
+
+
+async def test_a_ready_answer_goes_to_the_call_and_what_became_of_it_is_kept():
+    async with open_desk() as desk, open_app(desk) as app:
+        assert not app.ready_answer("coming")
+        ring(desk)
+        await until(lambda: call_of(app))
+        assert app.ready_answer("leave_it")
+        await until(lambda: sent(desk, "ready_answer"))
+        tell(desk, type="ready_answer", answer="leave_it", state="told")
+        await until(lambda: call_of(app)["ready_answers"])
+
+    assert sent(desk, "ready_answer") == [
+        {"type": "ready_answer", "call": "token", "answer": "leave_it"}
+    ]
+    assert call_of(app)["ready_answers"] == [{"answer": "leave_it", "state": "told"}]
+    assert call_of(app)["phase"] == "ringing"
+
+
+async def test_a_key_is_turned_without_a_call_and_a_wish_can_be_sent_again():
+    async with open_desk() as desk, open_app(desk) as app:
+        keys = []
+        desk.hub.on_key = lambda _resident, _device, frame: keys.append(frame)
+        assert app.turn_key("main", "wish-1")
+        assert app.turn_key("main", "wish-1")
+        await until(lambda: len(keys) == 2)
+        result = {"type": "key_result", "id": "wish-1", "state": "opened", "cause": ""}
+        desk.hub.send(desk.device, result)
+        await until(lambda: app.state()["keys"])
+
+    assert keys == [{"type": "key", "door": "main", "id": "wish-1"}] * 2
+    assert app.state()["keys"] == {"wish-1": result}

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
 from intercom.errors import RemoteProtocolError
+from intercom.link.fields import MAX_MESSAGE_BYTES
 from intercom.link.messages import (
-    MAX_MESSAGE_BYTES,
     CallState,
     Heartbeat,
     Hello,

@@ -13,12 +13,12 @@ import pytest
 from intercom.building.tables import PromptsTable, PropertyTable
 from intercom.media import prompts, recording, tones, wav
 from intercom.media.prompts import Words
-from intercom.routing.directory import Door, PanelLinkRelay, Property, PropertyKind
+from intercom.routing.directory import Door, PanelLinkRelay, Property
 from intercom.routing.ids import DoorId, PanelId, PropertyId
 
 ROOT = Path(__file__).parents[2]
 MINE = b"\1\2" * 800
-HOUSE = Property(PropertyId("house"), "House", PropertyKind.RESIDENTIAL, "Storgata 14")
+HOUSE = Property(PropertyId("house"), "House", "Storgata 14")
 
 
 def script() -> ModuleType:
@@ -34,7 +34,6 @@ def speaking(language: str, **recordings: bytes) -> Property:
     return Property(
         HOUSE.property_id,
         HOUSE.name,
-        HOUSE.kind,
         HOUSE.address,
         language=language,
         recordings=recordings,

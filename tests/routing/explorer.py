@@ -5,7 +5,7 @@ from random import Random
 
 from intercom.routing.call import Call
 from intercom.routing.events import TimePassed
-from intercom.routing.ids import LegId
+from intercom.routing.ids import LegId, ResidentId
 from intercom.routing.limits import Limits
 from intercom.routing.plan import Plan
 from intercom.routing.table import Setting, events_of
@@ -32,14 +32,17 @@ def explore(
     setting: Setting = SETTING,
     limits: Limits | None = None,
     kind: type[Call] = Call,
+    without_right: frozenset[ResidentId] = frozenset(),
 ) -> Explored:
     """Follow every order of `depth` events; states that act alike are followed once.
 
     An order is cut short only where it leads to a state that an order no longer than it has led
     to. Raises Objectionable with the events that led there.
     """
-    call = make_call(plan, limits, kind)
-    oracle = Oracle(is_talk_before_key=limits is None or limits.is_talk_before_key)
+    call = make_call(plan, limits, kind, without_right)
+    oracle = Oracle(
+        is_talk_before_key=limits is None or limits.is_talk_before_key, without_right=without_right
+    )
     oracle.begin(call.start(START_AT), call.deadline, START_AT)
     front: list[tuple[Call, Oracle, float, Path]] = [(call, oracle, START_AT, None)]
     seen = {(call_key(call, START_AT), oracle.key(START_AT))}

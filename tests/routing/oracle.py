@@ -54,8 +54,13 @@ def insist(fact: bool, words: str) -> None:
 class Oracle:
     """Judge one call; `copy` it where the call is copied."""
 
-    def __init__(self, *, is_talk_before_key: bool = True) -> None:
+    def __init__(
+        self, *, is_talk_before_key: bool = True, without_right: frozenset[str] = frozenset()
+    ) -> None:
         self.is_talk_before_key = is_talk_before_key
+        self.without_right = without_right
+        self.people = frozenset({ANNA, BO})
+        """Whoever still belongs to the doorbell."""
         self.legs: dict[LegId, Was] = {}
         self.targets: dict[LegId, Target] = {}
         """Shared by all copies, since ids are never used twice."""
@@ -92,6 +97,7 @@ class Oracle:
             self.used,
             self.is_opened_unheard,
             self.declined,
+            self.people,
         )
 
     def begin(self, commands: list[Command], deadline: float | None, now: float) -> None:
@@ -114,6 +120,7 @@ class Oracle:
             self._check(command, before, now)
         self._check_ringing(commands, before)
         self._check_wish(commands, before)
+        self._check_ready_answer(event, commands, before)
         self._check_answer(event, commands, before)
         self._check_panel(event, commands, before)
         self._check_door(event, commands, before, now)
@@ -125,6 +132,8 @@ class Oracle:
     def _take(self, event: ev.Event | None, now: float) -> None:
         leg = getattr(event, "leg_id", None)
         was = self.legs.get(leg, Was.UNKNOWN)
+        if isinstance(event, ev.ResidentsChanged):
+            self.people &= event.residents
         if isinstance(event, ev.LegAnswered) and was in RINGS:
             is_phone = isinstance(self.targets[leg], PhoneTarget)
             self.legs[leg] = Was.ANSWERED if is_phone else Was.ACCEPTED
@@ -140,7 +149,7 @@ class Oracle:
         """Work out who may open, from what was seen so far."""
         leg = getattr(event, "leg_id", None)
         was, target = self.legs.get(leg, Was.UNKNOWN), self.targets.get(leg)
-        if target is None or target.resident_id not in {ANNA, BO}:
+        if target is None or target.resident_id not in self.people - self.without_right:
             return False
         if isinstance(event, ev.DigitPressed):
             is_key = event.digit == SETTING.open_key
@@ -160,9 +169,8 @@ class Oracle:
                 insist(self.legs[leg] in TALKS, "a prompt for a phone that is not answered")
             case do.PlayTone(leg) if leg is not None:
                 insist(leg == self.connected, "a tone for a leg that is not in the call")
-            case do.TellDoor(leg):
-                is_app = isinstance(self.targets[leg], AppTarget)
-                insist(is_app and self.legs[leg] in LIVES, "the door's news for no live app")
+            case do.TellDoor() | do.TellVisitor():
+                self._check_telling(command, before)
             case do.OpenDoor():
                 self._check_opening(command, before, now)
             case do.CloseCall():
@@ -177,6 +185,7 @@ class Oracle:
             case do.RingLeg(_, target):
                 insist(was is Was.UNKNOWN, "a leg id is used twice")
                 insist(target.resident_id not in self.declined, "a person who declined is rung")
+                insist(target.resident_id in self.people, "a person who has left is rung")
                 insist(Was.ACCEPTED not in self.legs.values(), "it rings on during the talk")
                 self.legs[leg] = Was.RINGING
                 self.targets[leg] = target
@@ -192,6 +201,18 @@ class Oracle:
                 insist(was in TALKS or is_late, "a leg is hung up that was not answered")
                 self.legs[leg] = Was.OVER
                 self.connected = None if self.connected == leg else self.connected
+
+    def _check_telling(self, command: do.TellDoor | do.TellVisitor, before: "_Before") -> None:
+        match command:
+            case do.TellDoor(leg):
+                is_app = isinstance(self.targets[leg], AppTarget)
+                is_refused = self.legs[leg] is Was.ACCEPTED and leg == before.leg
+                insist(is_app or is_refused, "the door's news for a phone that did not ask")
+                insist(self.legs[leg] in LIVES, "the door's news for no live leg")
+            case do.TellVisitor(leg, answer):
+                insist(before.event == ev.AnswerChosen(leg, answer), "words that nobody chose")
+                is_app = isinstance(self.targets.get(leg), AppTarget)
+                insist(is_app and before.was in LIVES, "a ready answer from no live app")
 
     def _check_reason(self, reason: EndReason, before: "_Before") -> None:
         if reason is EndReason.ANSWERED_ELSEWHERE:
@@ -232,6 +253,8 @@ class Oracle:
         insist(not accepted or live == accepted, "others ring on though somebody answered")
         silenced = [leg for leg in live if self.targets[leg].resident_id in self.declined]
         insist(not silenced, "a device of a person who declined lives on")
+        strangers = [leg for leg in live if self.targets[leg].resident_id not in self.people]
+        insist(not strangers, "a device of a person who has left lives on")
         if any(isinstance(each, do.OpenDoor) for each in commands):
             insist(live == [before.leg], "others ring on though the door opens")
 
@@ -243,6 +266,16 @@ class Oracle:
             insist(opened, "somebody may open, but the door does not")
         else:
             insist(do.PlayTone(None, do.Tone.REFUSED) in commands, "refused without a word")
+
+    def _check_ready_answer(
+        self, event: ev.Event | None, commands: list[Command], before: "_Before"
+    ) -> None:
+        if not isinstance(event, ev.AnswerChosen):
+            return
+        is_app = isinstance(self.targets.get(event.leg_id), AppTarget)
+        is_told = is_app and before.was in LIVES
+        told = [do.TellVisitor(event.leg_id, event.answer)] if is_told else []
+        insist(commands == told, "a ready answer does anything else, or nothing")
 
     def _check_answer(
         self, event: ev.Event | None, commands: list[Command], before: "_Before"
@@ -330,6 +363,7 @@ class _Before:
 
     __slots__ = (
         "can_join",
+        "event",
         "is_late_answer",
         "leg",
         "may_open",
@@ -339,6 +373,7 @@ class _Before:
     )
 
     def __init__(self, oracle: Oracle, event: ev.Event | None) -> None:
+        self.event = event
         self.leg = getattr(event, "leg_id", None)
         self.was = oracle.legs.get(self.leg, Was.UNKNOWN)
         self.may_open = oracle.may_open(event)

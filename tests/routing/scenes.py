@@ -49,11 +49,24 @@ APPS_THEN_PHONES = Plan(
 )
 TWO_APPS_OF_ONE = Plan((Stage((ANNA_APP, ANNA_TABLET, BO_APP), 10.0), Stage((ANNA_PHONE,), 20.0)))
 WITH_DESK_PHONE = Plan((Stage((ANNA_DESK, BO_APP), 10.0), Stage((ANNA_PHONE,), 20.0)))
+IN_TURN = Plan(
+    (
+        Stage((ANNA_APP,), 10.0, is_kept=True, turn_of=frozenset({ANNA})),
+        Stage((ANNA_PHONE,), 15.0, is_kept=True),
+        Stage((BO_PHONE,), 30.0, turn_of=frozenset({BO})),
+    )
+)
+TOGETHER = Plan(
+    (Stage((ANNA_APP, ANNA_PHONE), 30.0, is_kept=True), Stage((BO_APP, BO_PHONE), 30.0))
+)
 PHONES_ONLY = Plan((Stage((ANNA_PHONE,), 20.0), Stage((BO_PHONE,), 20.0)))
 
 
 def make_call(
-    plan: Plan = APPS_THEN_PHONES, limits: Limits | None = None, kind: type[Call] = Call
+    plan: Plan = APPS_THEN_PHONES,
+    limits: Limits | None = None,
+    kind: type[Call] = Call,
+    without_right: frozenset[ResidentId] = frozenset(),
 ) -> Call:
     """Make a call that has not begun; its legs are leg-1, leg-2 … in the order of ringing."""
     numbers = {"leg": count(1), "command": count(1)}
@@ -67,6 +80,7 @@ def make_call(
         plan=plan,
         limits=limits or Limits(),
         new_id=lambda word: f"{word}-{next(numbers[word])}",
+        has_right=lambda resident_id: resident_id not in without_right,
     )
 
 
@@ -90,6 +104,7 @@ def call_key(call: Call, now: float) -> tuple[object, ...]:
         sum(len(stage.targets) for stage in call._stages),
         (call._is_phone_stage, round(call._stage_left_s, 3), call._spare_s, call._declined),
         (call._is_panel_answered, call._is_anybody_reached, call._is_limited, call._has_talked),
+        call._residents,
     )
 
 
@@ -104,8 +119,13 @@ class Play:
     Legs have the ids leg-1, leg-2 … in the order in which they began to ring.
     """
 
-    def __init__(self, plan: Plan = APPS_THEN_PHONES, limits: Limits | None = None) -> None:
-        self.call = make_call(plan, limits)
+    def __init__(
+        self,
+        plan: Plan = APPS_THEN_PHONES,
+        limits: Limits | None = None,
+        without_right: frozenset[ResidentId] = frozenset(),
+    ) -> None:
+        self.call = make_call(plan, limits, without_right=without_right)
         self.done: list[Command] = self.call.start(0.0)
         """Everything so far."""
 

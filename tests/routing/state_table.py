@@ -22,7 +22,8 @@ DEPTH = 6
 
 def make_table(depth: int = DEPTH) -> str:
     """Explore the calls that between them have every kind of leg."""
-    setting = replace(SETTING, latecomers=(scenes.ANNA_TABLET,))
+    stayers = (frozenset({scenes.BO}),)
+    setting = replace(SETTING, latecomers=(scenes.ANNA_TABLET,), stayers=stayers)
     plans = (scenes.APPS_THEN_PHONES, scenes.WITH_DESK_PHONE, scenes.PHONES_ONLY)
     limits = Limits(max_openings=1)  # So that a refused opening is not many events away.
     calls = [make_call(plan, limits) for plan in plans]

@@ -6,7 +6,7 @@ import pytest
 
 from intercom.routing.call import Call
 from intercom.routing.call_base import CallState
-from intercom.routing.commands import ConnectLeg, EndReason
+from intercom.routing.commands import ConnectLeg, EndReason, TellVisitor
 from intercom.routing.events import DeviceCameOnline, LegAnswered, PanelLeft
 from intercom.routing.legs import LegState
 from intercom.routing.limits import Timer
@@ -148,6 +148,39 @@ class DoorsAnswerIsAwaitedForEver(Call):
         self.timers.clear(Timer.DOOR)
 
 
+class RightIsNotAskedFor(Call):
+    def _open(self, leg, now):
+        self._has_right = lambda _: True
+        super()._open(leg, now)
+
+
+class WhoLeftOpensOn(Call):
+    def _on_residents(self, residents, now):
+        pass
+
+
+class WhoLeftIsRung(Call):
+    def _on_residents(self, residents, now):
+        stages = self._stages
+        super()._on_residents(residents, now)
+        self._stages = stages
+
+
+class ReadyAnswerAnswersTheCall(Call):
+    def _on_ready_answer(self, chosen):
+        super()._on_ready_answer(chosen)
+        leg = self.legs.get(chosen.leg_id)
+        if leg is not None and leg.state is LegState.RINGING:
+            self._accept(leg, 0.0)
+
+
+class ReadyAnswerOfACancelledLegIsTold(Call):
+    def _on_ready_answer(self, chosen):
+        leg = self.legs.get(chosen.leg_id)
+        if leg is not None and leg.is_app:
+            self._do(TellVisitor(chosen.leg_id, chosen.answer))
+
+
 class ClosedCallRingsALatecomer(Call):
     def handle(self, event, now):
         commands = super().handle(event, now)
@@ -181,11 +214,18 @@ class ClosedCallRingsALatecomer(Call):
         (TalkWithoutALimit, EVERYTHING, "too long a talk"),
         (DoorsAnswerIsAwaitedForEver, EVERYTHING, "the visitor does not hear of the door"),
         (ClosedCallRingsALatecomer, EVERYTHING, "a closed call does something"),
+        (RightIsNotAskedFor, EVERYTHING, "the door opens though nobody may"),
+        (WhoLeftOpensOn, EVERYTHING, "a person who has left lives on"),
+        (WhoLeftIsRung, EVERYTHING, "a person who has left is rung"),
+        (ReadyAnswerAnswersTheCall, ONE_APP, "before the answer"),
+        (ReadyAnswerOfACancelledLegIsTold, TWO_APPS_OF_ONE, "a ready answer"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 def test_the_exploration_finds_a_planted_fault(kind: type[Call], plan: Plan, words: str):
-    setting = replace(SETTING, latecomers=(scenes.ANNA_TABLET,))
+    stayers = (frozenset({scenes.BO}), frozenset({scenes.ANNA}))
+    setting = replace(SETTING, latecomers=(scenes.ANNA_TABLET,), stayers=stayers)
+    without_right = frozenset({scenes.ANNA} if kind is RightIsNotAskedFor else ())
 
     with pytest.raises(Objectionable, match=words):
-        explore(plan, 8, setting=setting, kind=kind)
+        explore(plan, 8, setting=setting, kind=kind, without_right=without_right)

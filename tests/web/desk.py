@@ -16,7 +16,6 @@ from intercom.routing.directory import (
     Panel,
     PanelLinkRelay,
     Property,
-    PropertyKind,
     Resident,
 )
 from intercom.routing.ids import DeviceId, DoorbellId, DoorId, PanelId, PropertyId, ResidentId
@@ -41,7 +40,7 @@ def building() -> Directory:
     )
     return Directory(
         properties={
-            storgata: Property(storgata, "Storgata", PropertyKind.RESIDENTIAL, "Storgata 14")
+            storgata: Property(storgata, "Storgata", "Storgata 14")
         },
         doors={door: Door(door, storgata, "Main entrance", PanelLinkRelay(panel, 1))},
         panels={panel: Panel(panel, storgata, door, (Button("lund", bell),))},

@@ -79,7 +79,7 @@ async def test_the_greeting_says_who_one_is_and_which_doors_may_ring(desk, clien
     assert greeting == {
         "type": "hello",
         "resident": {"name": "Anna Lund"},
-        "doors": [{"id": "main", "name": "Main entrance", "place": "Storgata 14"}],
+        "doors": [{"id": "main", "name": "Main entrance", "place": "Storgata 14", "key": False}],
     }
 
 
@@ -146,6 +146,10 @@ async def test_well_formed_frames_come_through_with_their_own_fields_alone(desk,
         ('{"type":"accept"}', "missing_field"),
         ('{"type":"accept","call":7}', "missing_field"),
         ('{"type":"accept","call":""}', "missing_field"),
+        ('{"type":"key","door":"main"}', "missing_field"),
+        ('{"type":"key","door":["main"],"id":"1"}', "missing_field"),
+        ('{"type":"ready_answer","call":"c"}', "missing_field"),
+        ('{"type":"ready_answer","call":"c","answer":"Your door is open"}', "unknown_choice"),
         ('{"type":"accept","call":"' + "x" * 129 + '"}', "too_large"),
         ('{"type":"answer_sdp","call":"c","sdp":"' + "x" * 16_385 + '"}', "too_large"),
     ],

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 
 import structlog
@@ -14,6 +14,7 @@ from nacl.signing import SigningKey
 from intercom.errors import RemoteProtocolError
 from intercom.link.messages import (
     COMMAND_VERSION,
+    HAS_SCREEN,
     Heartbeat,
     Hello,
     Message,
@@ -69,8 +70,8 @@ class PanelConnection:
     def __init__(self, panel_id: PanelId, socket: web.WebSocketResponse) -> None:
         self.panel_id = panel_id
         self.clock = PanelClock()
-        self.firmware = ""
-        self.boot_id = ""
+        self.hello = Hello("", 0, (), "")
+        """What it said of itself; nothing yet."""
         self._socket = socket
         self._chal = secrets.token_hex(16)
         self._ctr = 0
@@ -78,17 +79,31 @@ class PanelConnection:
         self._is_closing = False
 
     @property
+    def firmware(self) -> str:
+        return self.hello.fw
+
+    @property
+    def boot_id(self) -> str:
+        return self.hello.boot_id
+
+    @property
     def is_ready(self) -> bool:
         return self.clock.is_known and not self._is_closing and not self._socket.closed
 
     async def run(
-        self, *, on_ready: Callable[[], None], on_message: Callable[[Message], None]
+        self,
+        *,
+        on_ready: Callable[[], None],
+        on_message: Callable[[Message], None],
+        keep_screen: Callable[[Hello], Coroutine[None, None, None]],
     ) -> None:
         """Serve the panel until it leaves, falls silent, breaks the protocol or is closed."""
         async with asyncio.TaskGroup() as tasks:
-            writing = tasks.create_task(self._write())
+            workers = [tasks.create_task(self._write())]
             try:
                 await self._greet()
+                if HAS_SCREEN in self.hello.caps:
+                    workers.append(tasks.create_task(keep_screen(self.hello)))
                 while (message := await self._receive(SILENCE_S)) is not None:
                     if isinstance(message, Heartbeat):
                         self._answer_heartbeat(message, on_ready)
@@ -100,7 +115,8 @@ class PanelConnection:
                 log.warning("panel_link.protocol_broken", cause=str(error))
             finally:
                 self._is_closing = True
-                writing.cancel()
+                for worker in workers:
+                    worker.cancel()
         await self._shut(WSCloseCode.GOING_AWAY)
 
     def send(self, message: Message) -> bool:
@@ -143,10 +159,10 @@ class PanelConnection:
         hello = await self._receive(HELLO_S)
         if not isinstance(hello, Hello):
             raise RemoteProtocolError("the first message is not a hello")
-        self.firmware = hello.fw
-        self.boot_id = hello.boot_id
+        self.hello = hello
         self._ctr = hello.ctr
-        self.send(Welcome(self._chal, datetime.now(UTC).isoformat(timespec="seconds"), cfg_rev=0))
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        self.send(Welcome(self._chal, time, hello.cfg_rev))
 
     def _answer_heartbeat(self, heartbeat: Heartbeat, on_ready: Callable[[], None]) -> None:
         is_first = not self.clock.is_known

@@ -5,7 +5,7 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -16,18 +16,29 @@ from nacl.signing import SigningKey
 from intercom.adapters.panel_link.connection import PanelConnection
 from intercom.adapters.panel_link.guesses import LinkGuesses
 from intercom.adapters.panel_link.order import COMMAND_LIFE_MS, OFFLINE, Order
-from intercom.adapters.panel_link.texts import text_of
+from intercom.adapters.panel_link.screens import (
+    HOME,
+    ScreenDesk,
+    ScreenLink,
+    ScreenState,
+    answer_words,
+    state_words,
+)
 from intercom.errors import LocalProtocolError
+from intercom.link.fields import MAX_MESSAGE_BYTES
 from intercom.link.guessing import source_of
 from intercom.link.messages import (
-    MAX_MESSAGE_BYTES,
+    HAS_SCREEN,
+    CallAnswer,
     CallState,
     Message,
     RelayAck,
     RelayState,
+    ScreenAck,
+    ScreenGet,
 )
 from intercom.ports import RelayResult
-from intercom.routing.commands import EndReason, PanelState
+from intercom.routing.commands import EndReason, PanelState, ReadyAnswer
 from intercom.routing.directory import Directory, PanelLinkRelay, Relay
 from intercom.routing.ids import CallId, CommandId, PanelId
 
@@ -50,6 +61,10 @@ class PanelLinkState:
     """Of the last connection."""
     relays: Mapping[int, RelayState] = field(default_factory=dict)
     """The last report about each relay."""
+    since_s: float = 0.0
+    """How long it has been online or offline; at most since the service started."""
+    screen: ScreenState | None = None
+    """None: it is offline, or its screen is not ours to write."""
 
 
 class PanelLinkHub:
@@ -75,6 +90,16 @@ class PanelLinkHub:
         self._orders: dict[CommandId, Order] = {}
         self._admitted_by: dict[PanelId, str | None] = {}
         """The password that each panel's connection was let in by."""
+        self._answers: dict[PanelId, tuple[CallId, ReadyAnswer]] = {}
+        self._desk = ScreenDesk(directory)
+        self._screens: dict[PanelId, ScreenLink] = {}
+        """Of the panels that are connected."""
+        self._clock = clock
+        self._began_at = clock()
+        self._since: dict[PanelId, tuple[bool, float]] = {}
+        """Whether it is online, and since when."""
+        self.on_state: Callable[[PanelId, bool], None] = lambda _panel_id, _is_online: None
+        """Told when a panel comes online or goes offline."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve GET /panel-link."""
@@ -87,8 +112,10 @@ class PanelLinkHub:
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE_BYTES)
         await socket.prepare(request)
         connection = PanelConnection(panel_id, socket)
+        screen = ScreenLink(panel_id, desk=self._desk, key=self._key, send=connection.send)
         replaced = self._connections.get(panel_id)
         self._connections[panel_id] = connection
+        self._screens[panel_id] = screen
         self._admitted_by[panel_id] = self._password_of(panel_id)
         if replaced is not None:
             replaced.close()
@@ -96,10 +123,13 @@ class PanelLinkHub:
             await connection.run(
                 on_ready=lambda: self._resume(connection),
                 on_message=lambda message: self._receive(connection, message),
+                keep_screen=screen.run,
             )
         finally:
             if self._connections.get(panel_id) is connection:
                 del self._connections[panel_id]
+                del self._screens[panel_id]
+                self._note(panel_id, is_online=False)
         return socket
 
     async def stop(self, _: web.Application) -> None:
@@ -119,18 +149,41 @@ class PanelLinkHub:
         """Let everybody try again; tell how many were locked."""
         return self._guesses.lift_all()
 
-    def directory_changed(self) -> None:
-        """Cut off panels that were removed or whose password was changed."""
-        for panel_id, connection in self._connections.items():
+    def directory_changed(self, panels: Iterable[PanelId] | None = None) -> None:
+        """Bring the panels' screens up to date, of these or of all.
+
+        Those that were removed, or whose password was changed, are cut off.
+        """
+        for panel_id in tuple(self._connections) if panels is None else panels:
+            connection, screen = self._connections.get(panel_id), self._screens.get(panel_id)
+            if connection is None or screen is None:
+                continue
             if self._password_of(panel_id) != self._admitted_by.get(panel_id):
                 connection.close()
+            else:
+                screen.check()
+        self._forget_removed()
 
     def panel_states(self) -> tuple[PanelLinkState, ...]:
         """Say of every panel that may use the link whether it is online, for diagnosis."""
         return tuple(
-            self._state_of(panel.panel_id)
+            self.state_of(panel.panel_id)
             for panel in self._directory().panels.values()
             if panel.password is not None
+        )
+
+    def state_of(self, panel_id: PanelId) -> PanelLinkState:
+        """Say of a panel whether it is online, and what it shows."""
+        connection, screen = self._connections.get(panel_id), self._screens.get(panel_id)
+        has_screen = connection is not None and HAS_SCREEN in connection.hello.caps
+        _, since_at = self._since.get(panel_id, (False, self._began_at))
+        return PanelLinkState(
+            panel_id,
+            is_online=connection is not None and connection.is_ready,
+            firmware="" if connection is None else connection.firmware,
+            relays=dict(self._relays.get(panel_id, {})),
+            since_s=self._clock() - since_at,
+            screen=screen.state if screen is not None and has_screen else None,
         )
 
     async def pulse(
@@ -156,11 +209,24 @@ class PanelLinkHub:
         shown = call_id, state, reason
         if state is PanelState.ENDED:
             self._shown.pop(panel_id, None)
+            self._answers.pop(panel_id, None)
         else:
             self._shown[panel_id] = shown
+        self._tell(panel_id, self._message(panel_id, shown))
+
+    def show_message(self, panel_id: PanelId, call_id: CallId, answer: ReadyAnswer) -> None:
+        """Show a resident's ready answer, in the language of the panel's property."""
+        if panel_id in self._shown:  # else the call has just ended
+            self._answers[panel_id] = call_id, answer
+        self._tell(panel_id, self._answer(panel_id, call_id, answer))
+
+    def _tell(self, panel_id: PanelId, message: Message) -> None:
         connection = self._connections.get(panel_id)
         if connection is not None:
-            connection.send(self._message(panel_id, shown))
+            connection.send(message)
+
+    def _answer(self, panel_id: PanelId, call_id: CallId, answer: ReadyAnswer) -> CallAnswer:
+        return CallAnswer(call_id, answer.value, answer_words(answer, self._language_of(panel_id)))
 
     def _message(self, panel_id: PanelId, shown: _Shown) -> CallState:
         call_id, state, reason = shown
@@ -168,7 +234,7 @@ class PanelLinkHub:
             call_id=call_id,
             state=state.value,
             reason=None if reason is None else reason.value,
-            text=text_of(state, reason, self._language_of(panel_id)),
+            text=state_words(state, reason, self._language_of(panel_id)),
         )
 
     def _authenticate(self, request: web.Request) -> PanelId | None:
@@ -230,9 +296,13 @@ class PanelLinkHub:
         An order under way is sent once more with its `cmd_id` and expiry: firmware that has
         it already only repeats its answer. After a restart of the panel it is given up.
         """
-        shown = self._shown.get(connection.panel_id)
+        panel_id = connection.panel_id
+        self._note(panel_id, is_online=True)
+        shown, answer = self._shown.get(panel_id), self._answers.get(panel_id)
         if shown is not None:
-            connection.send(self._message(connection.panel_id, shown))
+            connection.send(self._message(panel_id, shown))
+        if answer is not None:
+            connection.send(self._answer(panel_id, *answer))
         for order in self._orders.values():
             if order.panel_id == connection.panel_id and order.boot_id == connection.boot_id:
                 self._send(connection, order)
@@ -250,6 +320,9 @@ class PanelLinkHub:
                 order = self._order_of(connection, message.cmd_id)
                 if order is not None:
                     order.measure(message)
+            case ScreenGet() | ScreenAck():
+                if self._connections.get(connection.panel_id) is connection:
+                    self._screens[connection.panel_id].receive(message)
             case _:
                 log.debug("panel_link.message_ignored", type=type(message).__name__)
 
@@ -258,20 +331,24 @@ class PanelLinkHub:
         # No panel may answer for another one.
         return order if order is not None and order.panel_id == connection.panel_id else None
 
-    def _state_of(self, panel_id: PanelId) -> PanelLinkState:
-        connection = self._connections.get(panel_id)
-        return PanelLinkState(
-            panel_id,
-            is_online=connection is not None and connection.is_ready,
-            firmware="" if connection is None else connection.firmware,
-            relays=dict(self._relays.get(panel_id, {})),
-        )
+    def _note(self, panel_id: PanelId, *, is_online: bool) -> None:
+        was_online, _ = self._since.get(panel_id, (False, 0.0))
+        if was_online is not is_online:
+            self._since[panel_id] = is_online, self._clock()
+            self.on_state(panel_id, is_online)
+
+    def _forget_removed(self) -> None:
+        directory = self._directory()
+        self._desk.forget()
+        for kept in (self._relays, self._since, self._shown, self._answers, self._admitted_by):
+            for gone in kept.keys() - directory.panels.keys() - self._connections.keys():
+                del kept[gone]
 
     def _language_of(self, panel_id: PanelId) -> str:
         directory = self._directory()
         panel = directory.panels.get(panel_id)
         if panel is None or panel.property_id not in directory.properties:
-            return ""
+            return HOME
         return directory.properties[panel.property_id].language
 
 

@@ -22,6 +22,7 @@ FAREWELLS: dict[EndReason, Words] = {
     EndReason.DECLINED: Words.NOBODY_ANSWERS,
     EndReason.NOBODY_REACHABLE: Words.NOBODY_REACHABLE,
     EndReason.TOO_MANY_CALLS: Words.TOO_MANY_CALLS,
+    EndReason.QUIET_HOURS: Words.QUIET_HOURS,
 }
 """Whatever else ends a call, the visitor knows it or did it."""
 

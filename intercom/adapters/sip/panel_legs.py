@@ -21,7 +21,7 @@ from intercom.media.port import PortPool
 from intercom.ports import PanelMedia
 from intercom.routing import events as ev
 from intercom.routing.commands import EndReason
-from intercom.routing.directory import Directory, EarlyMedia, Panel, PropertyKind
+from intercom.routing.directory import Directory, EarlyMedia, Panel
 from intercom.routing.ids import LegId, PanelId
 from intercom.sip.description import Description
 from intercom.sip.events import (
@@ -58,6 +58,7 @@ _REFUSALS: dict[EndReason, tuple[int, str]] = {
     EndReason.NOBODY_ANSWERED: (480, "Nobody answers"),
     EndReason.NOBODY_REACHABLE: (480, "Nobody can be reached"),
     EndReason.TOO_MANY_CALLS: (480, "Too many calls right now"),
+    EndReason.QUIET_HOURS: (480, "Quiet hours"),
     EndReason.DECLINED: (480, "Nobody answers"),
     EndReason.ANSWERED_ELSEWHERE: (487, "Joined by a newer press"),
     EndReason.VISITOR_LEFT: (487, "Request Terminated"),
@@ -73,6 +74,7 @@ _BYE_WORDS = {
     EndReason.NOBODY_ANSWERED: "Nobody answers",
     EndReason.NOBODY_REACHABLE: "Nobody can be reached",
     EndReason.TOO_MANY_CALLS: "Too many calls right now",
+    EndReason.QUIET_HOURS: "Quiet hours",
 }
 
 
@@ -366,10 +368,8 @@ class SipPanelLegs:
         log.warning("panel.silent_before_answer", remedy=_SILENT, **self._loggable(leg.panel))
 
     def _loggable(self, panel: Panel) -> dict[str, str]:
-        """Say which panel it is only where the property's kind allows that to be written."""
-        kind = self._directory().properties[panel.property_id].kind
-        is_public = kind is PropertyKind.COMMERCIAL
-        return {"property_kind": kind.value, "panel_id": panel.panel_id} if is_public else {}
+        """Say which panel it is only where the property's type allows that to be written."""
+        return self._directory().properties[panel.property_id].loggable(panel_id=panel.panel_id)
 
     @staticmethod
     def _log_refusal(error: RemoteProtocolError) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from intercom.adapters.sip.phone_ways import Destination
 from intercom.adapters.sip.trunks import Way
 from intercom.media.plain import PlainLeg
-from intercom.ports import CallFacts
+from intercom.ports import PhoneCall
 from intercom.routing.ids import LegId
 from intercom.routing.plan import Target
 from intercom.sip.agreement import Negotiated
@@ -18,7 +18,7 @@ from intercom.sip.events import DialogId, InviteFailed
 class PhoneLeg:
     leg_id: LegId
     target: Target
-    call: CallFacts
+    call: PhoneCall
     media: PlainLeg
     later: list[Destination]
     """The ways to try if those before are down."""

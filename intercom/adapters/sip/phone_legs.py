@@ -28,7 +28,7 @@ from intercom.media.dtmf import parse_info
 from intercom.media.leg import Media
 from intercom.media.plain import PlainLeg
 from intercom.media.port import PortPool
-from intercom.ports import CallFacts
+from intercom.ports import CallFacts, PhoneCall
 from intercom.routing import events as ev
 from intercom.routing.commands import DoorState, EndReason
 from intercom.routing.dial_guard import DialGuard
@@ -96,7 +96,11 @@ class SipPhoneLegs:
     # -- from the switchboard ----------------------------------------------------------------
 
     def ring(self, call: CallFacts, leg_id: LegId, target: Target) -> None:
-        """Invite the phone; ends in LegAnswered or LegFailed."""
+        """Invite a resident's phone; ends in LegAnswered or LegFailed."""
+        self.place(call.for_phone(), leg_id, target)
+
+    def place(self, call: PhoneCall, leg_id: LegId, target: Target) -> None:
+        """Invite the phone, whatever for; ends in LegAnswered or LegFailed."""
         destinations = self._ways.to(target)
         if not destinations:
             self._post(leg_id, ev.LegFailed(leg_id, LegFailure.NO_ROUTE))
@@ -150,7 +154,7 @@ class SipPhoneLegs:
             target=destination.target_uri,
             destination=destination.address,
             from_uri=destination.from_uri,
-            from_display="" if leg.is_trunk else leg.call.door.name,
+            from_display="" if leg.is_trunk else leg.call.caller_name,
             body=leg.description.offer(),
             credentials=destination.credentials,
             headers=destination.headers,
@@ -174,7 +178,7 @@ class SipPhoneLegs:
         leg.media.close()
         leg.media, leg.media_host = moved, place.host
 
-    def _describe(self, host: str, call: CallFacts, media: PlainLeg, srtp: Srtp) -> Description:
+    def _describe(self, host: str, call: PhoneCall, media: PlainLeg, srtp: Srtp) -> Description:
         """Prepare what is said of our sound and picture, with new keys for each way that has any.
 
         The picture is the panel's as it is, for it is not converted; the resident's own is not wanted.
@@ -374,12 +378,12 @@ class SipPhoneLegs:
         except RemoteProtocolError as error:
             log.warning("phone.answer_unusable", status=error.status_hint)
 
-    def _is_affordable(self, call: CallFacts, leg_id: LegId, target: Target) -> bool:
+    def _is_affordable(self, call: PhoneCall, leg_id: LegId, target: Target) -> bool:
         """Ask the guard against toll fraud; apps and SIP phones cost nothing."""
         if not isinstance(target, PhoneTarget):
             return True
         now = self._transport.now
-        refusal = self._guard.start(leg_id, call.panel.panel_id, target.number, now)
+        refusal = self._guard.start(leg_id, call.counted_for, target.number, now)
         if refusal is not None:
             log.error("trunk.limit_reached", remedy=f"{refusal.value}: see INTERCOM_PHONE_CALLS_…")
         return refusal is None

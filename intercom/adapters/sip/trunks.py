@@ -155,6 +155,14 @@ class Trunks:
         """Say of each trunk whether it works, and why not."""
         return {trunk.trunk_id: self._words_of(trunk) for trunk in self._directory().trunks}
 
+    def are_usable(self) -> dict[TrunkId, bool]:
+        """Say of each trunk whether a call may go that way, as far as is known."""
+        return {
+            trunk.trunk_id: not self._health_of(trunk).startswith("down")
+            and (not trunk.is_registering or self._is_registered(trunk))
+            for trunk in self._directory().trunks
+        }
+
     def _words_of(self, trunk: Trunk) -> str:
         words = [self._health_of(trunk)]
         if trunk.is_registering:

@@ -1,0 +1,1 @@
+"""Webadmin and the account pages: plain pages that work without JavaScript."""
