@@ -25,6 +25,7 @@ TEST_PACKAGES=(
   sipp:sip-tester baresip:baresip-core /usr/lib/baresip/modules/avcodec.so:baresip-ffmpeg
   chromium:chromium "/usr/lib/*/libatomic.so.1:libatomic1"
   gcc:gcc /usr/include/stdio.h:libc6-dev
+  "/usr/lib/postgresql/*/bin/initdb:postgresql-15"
 )
 BENCH_PACKAGES=(rtpengine:rtpengine-daemon)
 

@@ -178,6 +178,9 @@ class CommercialDiary(Diary):
             case do.OpenDoor(_, command_id, by_leg):
                 self._asked[command_id] = by_leg
                 self._is_settled = True
+            case do.TellVisitor(leg_id):
+                self._is_settled = True
+                self._write(What.MESSAGE, self._rung.get(leg_id))
             case do.TellDoor(leg_id, do.DoorState.REFUSED):
                 self._write(What.REFUSED, self._rung.get(leg_id))
             case do.CloseCall() if not self._is_settled:

@@ -61,6 +61,7 @@ _QUIET_LIBRARIES = {
     "aiohttp.access": logging.CRITICAL,  # one line a request, with addresses
     "aioice": logging.WARNING,  # every candidate pair
     "aiortc": logging.WARNING,
+    "aiosqlite": logging.WARNING,  # two lines a statement, with its values
     "asyncio": logging.WARNING,
     "libav": logging.ERROR,
 }

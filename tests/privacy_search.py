@@ -51,13 +51,13 @@ class Finding:
     """The file."""
 
 
-def search_files(folders: Iterable[Path], secrets: Iterable[Secret]) -> list[Finding]:
-    """Search every file, whatever its name, and the files' names themselves."""
+def search_files(places: Iterable[Path], secrets: Iterable[Secret]) -> list[Finding]:
+    """Search files, and of folders every file, whatever its name, and the files' names themselves."""
     wanted = [_Wanted(each) for each in secrets]
     found: list[Finding] = []
-    for folder in folders:
-        for file in sorted(folder.rglob("*")):
-            found += _search(str(file.relative_to(folder)).encode(), wanted, "name", str(file))
+    for place in places:
+        for file in [place] if place.is_file() else sorted(place.rglob("*")):
+            found += _search(file.name.encode(), wanted, "name ", str(file))
             if file.is_file():
                 found += _search(file.read_bytes(), wanted, "", str(file))
     return found

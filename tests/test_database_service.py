@@ -174,7 +174,15 @@ async def test_a_database_file_that_is_gone_stops_no_call(sqlite_address, tmp_pa
     async with house_served(sqlite_address, tmp_path) as (service, carrier, _):
         for file in tmp_path.glob("intercom.db*"):
             file.unlink()
-        await service.kept.database.close()  # so that no connection is left to the file that was
+
+        await assert_a_press_rings(service, carrier)
+
+
+@pytest.mark.timeout(30)
+async def test_a_database_file_that_is_damaged_stops_no_call(sqlite_address, tmp_path):
+    async with house_served(sqlite_address, tmp_path) as (service, carrier, _):
+        for file in tmp_path.glob("intercom.db*"):
+            file.write_bytes(b"no database" * (file.stat().st_size // 11))
         await until_within(5.0, lambda: not service.building.is_database_up)
 
         await assert_a_press_rings(service, carrier)

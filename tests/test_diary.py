@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from intercom.diary import CommercialDiary, Diaries, Diary, Openings, uuid7
 from intercom.ports import RelayOutcome, RelayResult
 from intercom.routing import events as ev
+from intercom.routing.commands import ReadyAnswer
 from intercom.routing.directory import CommercialProperty, Property, PropertyKind
 from intercom.routing.ids import CallId, LegId, PropertyId, ResidentId
 from intercom.routing.limits import Limits
@@ -103,6 +104,16 @@ async def test_a_declined_call_is_not_missed():
         await settled()
 
     assert [what for what, *_ in world.sink.told()] == ["rang", "declined"]
+
+
+async def test_a_ready_answer_is_told_and_the_call_is_not_missed():
+    async with office() as (world, switchboard):
+        leg = world.apps.leg
+        switchboard.post(leg, ev.AnswerChosen(leg, ReadyAnswer.COMING))
+        switchboard.post(LEG, ev.PanelLeft(LEG))
+        await settled()
+
+    assert [what for what, *_ in world.sink.told()] == ["rang", "message"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 import pytest
 
 from intercom.adapters.sip.hep import MAX_WAITING, HepSender
+from intercom.app.hep import Gate
 from intercom.errors import ConfigError
+from intercom.routing.directory import CommercialProperty, Directory, Property
+from intercom.routing.ids import PropertyId
 from intercom.settings import Settings
 from intercom.settings.kinds import host_and_port
 from intercom.sip.address import Address
@@ -171,3 +174,19 @@ def test_a_collector_is_host_and_port(text, read):
 def test_what_is_no_host_and_port_is_refused(text):
     with pytest.raises(ValueError, match="sip_hep"):
         Settings(caller_id=CALLER_ID, sip_hep=text)
+
+
+async def test_copies_stop_while_webadmin_has_a_residential_property():
+    offices = CommercialProperty(PropertyId("offices"), "Offices", "Storgata 1")
+    flats = Property(PropertyId("flats"), "Flats", "Storgata 2")
+    directory = [Directory(properties={"offices": offices})]
+    gate = Gate(lambda: directory[0])
+    assert gate.is_open()
+
+    directory[0] = Directory(properties={"offices": offices, "flats": flats})
+    assert not gate.is_open()
+
+    directory[0] = Directory(properties={"offices": offices})
+    assert gate.is_open()
+    directory[0] = Directory()
+    assert not gate.is_open()

@@ -228,6 +228,8 @@ class AppLegs:
                 self._open(leg, command)
             case {"type": "ready_answer", "answer": str() as answer}:
                 self._answer_ready(leg, ReadyAnswer(answer))
+            case _:  # `web.frames` lets no such frame through
+                pass
 
     def _open(self, leg: _AppLeg, command: str) -> None:
         if command in leg.open_ids or len(leg.open_ids) >= MAX_COMMANDS:

@@ -7,18 +7,34 @@ from dataclasses import dataclass
 from datetime import date
 from zoneinfo import available_timezones
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from intercom.administration import places
 from intercom.administration.names import free_id, slug
 from intercom.administration.places import property_at
 from intercom.errors import RefusedError
 from intercom.routing.directory import PropertyKind
+from intercom.store.database import touch
 from intercom.store.events import new_log
-from intercom.store.models import Account, Alert, Door, Doorbell, Member, Panel, Property, Unit
+from intercom.store.models import (
+    Account,
+    Alert,
+    Door,
+    Doorbell,
+    Event,
+    Grant,
+    Member,
+    Panel,
+    Property,
+    Transfer,
+    Unit,
+)
 from intercom.texts import LANGUAGES
 
 MAX_NAME = 64
+_AT_ONCE = 500
+"""Accounts, a statement."""
 _UNSEEN = re.compile("[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _KEYS = re.compile(r"[0-9*#]{1,12}")
 _EMAIL = re.compile(
@@ -107,14 +123,39 @@ async def change_property(session: AsyncSession, property_id: str, facts: Proper
 
 
 async def delete_property(session: AsyncSession, property_id: str, typed_name: str) -> None:
-    """Delete a property with everything in it; its name must be typed, so that no slip does it."""
+    """Delete a property with everything in it, and whoever belongs nowhere else.
+
+    Its name must be typed, so that no slip does it.
+    """
     found = await property_at(session, property_id)
     if not is_same_name(typed_name, found.name):
         raise RefusedError("property.fault.typed_name", field="typed_name")
+    people = list(await session.scalars(select(Account.id).where(places.is_of(property_id))))
     for each in await session.scalars(select(Panel).where(Panel.property_id == property_id)):
         await session.delete(each)  # before the doors, which panels hold fast
     await session.flush()
     await session.delete(found)
+    await session.flush()
+    for start in range(0, len(people), _AT_ONCE):
+        await _erase_nobodies(session, people[start : start + _AT_ONCE])
+
+
+async def _erase_nobodies(session: AsyncSession, people: list[int]) -> None:
+    """Delete those of some accounts that have no place any more."""
+    has_place = or_(
+        exists().where(Grant.account_id == Account.id),
+        exists().where(Member.account_id == Account.id),
+        exists().where(Transfer.new_owner_id == Account.id),
+    )
+    nobody = select(Account.id, Account.username).where(Account.id.in_(people), ~has_place)
+    rows = await session.execute(nobody)
+    gone = {number: username for number, username in rows}  # noqa: C416 - rows are no tuples to mypy
+    if not gone:
+        return
+    await session.execute(update(Event).where(Event.person.in_(gone.values())).values(person=""))
+    await session.execute(delete(Account).where(Account.id.in_(gone)))
+    for number in gone:
+        touch(session, Account, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +166,12 @@ class FirstSteps:
     panels: int
     units: int
     doorbells: int
+    first_unit: int | None
+    """A unit to begin with."""
+    has_person: bool
+    """Whether a doorbell rings anybody."""
     has_ringer: bool
-    """Whether somebody is behind a doorbell who can log in."""
+    """Whether one of them has a password, and so can log in."""
 
 
 async def first_steps(session: AsyncSession, property_id: str) -> FirstSteps:
@@ -137,15 +182,26 @@ async def first_steps(session: AsyncSession, property_id: str) -> FirstSteps:
         )
         for table in (Door, Panel, Unit, Doorbell)
     ]
+    doors, panels, units, doorbells = (count or 0 for count in counts)
+    first_unit = select(func.min(Unit.id)).where(Unit.property_id == property_id)
     rung = (
-        select(Member.doorbell_id)
-        .join(Doorbell)
-        .join(Account)
-        .where(Doorbell.property_id == property_id, Account.password_hash.is_not(None))
+        select(Account.password_hash.is_not(None))
+        .join(Member, Member.account_id == Account.id)
+        .join(Doorbell, Doorbell.id == Member.doorbell_id)
+        .where(Doorbell.property_id == property_id)
+        .order_by(Account.password_hash.is_(None))
         .limit(1)
     )
-    has_ringer = await session.scalar(rung) is not None
-    return FirstSteps(*(count or 0 for count in counts), has_ringer=has_ringer)
+    has_ringer = await session.scalar(rung)
+    return FirstSteps(
+        doors,
+        panels,
+        units,
+        doorbells,
+        await session.scalar(first_unit),
+        has_person=has_ringer is not None,
+        has_ringer=bool(has_ringer),
+    )
 
 
 def line_from(text: str, field: str) -> str:

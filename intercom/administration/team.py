@@ -45,8 +45,8 @@ async def add(
     language: str,
     now: datetime,
     may_see_all: bool = False,
-) -> bool:
-    """Give somebody a role by e-mail address; tell whether an invitation was sent.
+) -> Account:
+    """Give somebody a role by e-mail address; who has no password yet is sent an invitation.
 
     An account with this address gets the role; but one of another property alone is not looked for
     (unless `may_see_all`), so that nobody finds out who has accounts elsewhere: then a new one is made.
@@ -60,10 +60,9 @@ async def add(
             session, name=name, email=email, language=language, today=now.date()
         )
     await accounts.grant(session, account, role, property_id=property_id)
-    if account.password_hash is not None:
-        return False
-    await invitations.invite(session, account, now)
-    return True
+    if account.password_hash is None:
+        await invitations.invite(session, account, now)
+    return account
 
 
 async def grant_of(session: AsyncSession, grant_id: int, property_id: str | None) -> Grant:

@@ -146,7 +146,6 @@ async def _empty(session: AsyncSession, unit: Unit, keep: Account) -> dict[int, 
             select(Account)
             .join(Grant, Grant.account_id == Account.id)
             .where(Grant.unit_id == unit.id, Account.id != keep.id)
-            .distinct()
         )
     )
     rung = await session.scalars(

@@ -1,18 +1,24 @@
 """Webadmin and what works for it beside the calls: mails, alerts, retention."""
 
+import asyncio
 from collections.abc import Coroutine, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+import structlog
 from aiohttp import web
 
 from intercom.adapters.mail import MailError, MailFault, MailServer, Security
 from intercom.administration.alerts import Alarm, AlertKind, Fault
 from intercom.administration.event_log import keep_retention
+from intercom.administration.number_checks import NumberChecks
 from intercom.administration.outbox import Outbox
+from intercom.administration.roster_undo import forget_old
+from intercom.app.database_in_force import today
 from intercom.app.store_side import StoreSide, now
 from intercom.app.technics import Certificates, Technics
+from intercom.errors import StoreDownError
 from intercom.ports import RelayResult
-from intercom.routing.ids import DoorId
+from intercom.routing.ids import DoorId, ResidentId
 from intercom.settings import Settings
 from intercom.settings.addresses import advertised_address
 from intercom.settings.kinds import host_and_port
@@ -25,6 +31,10 @@ from intercom.web.server import FRONT
 
 if TYPE_CHECKING:
     from intercom.app.build import Parts
+
+log = structlog.get_logger()
+
+FORGET_IMPORTS_S = 3600.0
 
 
 class AdminSide:
@@ -46,6 +56,14 @@ class AdminSide:
             alert_line=alert_line,
         )
         self.outbox.on_state = self._mail_state
+        self._checks = NumberChecks(
+            kept.database,
+            check=parts.sip_side.check_calls.check,
+            spawn=parts.spawn,
+            directory=parts.directory,
+            today=today,
+            policy=settings.dial_policy,
+        )
         self._alarm = Alarm(
             kept.database,
             self.technics,
@@ -67,6 +85,7 @@ class AdminSide:
             now=now,
             origin=self._origin,
             is_tls=site[FRONT].config.is_tls,
+            checks=self._checks,
             backup_days=settings.backup_days,
         )
         add_admin(site, office, Gate(self._kept.database, site[FRONT]))
@@ -76,9 +95,20 @@ class AdminSide:
         yield "mails sent", self.outbox.keep()
         yield "alerts raised", self._alarm.keep()
         yield "old events forgotten", keep_retention(self._kept.database, now)
+        yield "old imports forgotten", self._forget_imports()
 
-    async def _relay_test(self, door_id: DoorId) -> RelayResult:
-        return await self._parts.switchboard.relay_test(door_id)
+    async def _forget_imports(self) -> None:
+        """Delete, once an hour, what old imports are taken back with: it names people."""
+        while True:
+            try:
+                async with self._kept.database.writing() as session:
+                    await forget_old(session, now())
+            except StoreDownError:
+                log.warning("imports.not_forgotten", remedy="the database is down; tried again")
+            await asyncio.sleep(FORGET_IMPORTS_S)
+
+    async def _relay_test(self, door_id: DoorId, by: ResidentId) -> RelayResult:
+        return await self._parts.switchboard.relay_test(door_id, by)
 
     def _mail_state(self, fault: MailError | None) -> None:
         self._mail_fault = fault

@@ -85,7 +85,7 @@ class Parts:
         self._trunks_changed = asyncio.Event()
         self._stack = stack
         self._tasks = tasks
-        self._chores: list[asyncio.Task[None]] = []
+        self._chores: set[asyncio.Task[None]] = set()
 
     def directory(self) -> Directory:
         """Give the snapshot that is in force."""
@@ -93,11 +93,13 @@ class Parts:
 
     def spawn(self, chore: Coroutine[None, None, None], name: str) -> None:
         """Run a chore until the service stops."""
-        self._chores.append(self._tasks.create_task(chore, name=f"service {name}"))
+        task = self._tasks.create_task(chore, name=f"service {name}")
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
 
     def cancel_chores(self) -> None:
         """Stop every chore."""
-        for chore in self._chores:
+        for chore in tuple(self._chores):
             chore.cancel()
 
     def sip(self) -> SipSide:

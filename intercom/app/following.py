@@ -20,7 +20,6 @@ def follow(parts: "Parts", trunks_changed: asyncio.Event) -> asyncio.Event:
 
     def tell(directory: Directory, change: DirectoryChange) -> None:
         parts.switchboard.directory_changed()
-        parts.switchboard.directory_changed()
         parts.hub.directory_changed(change)
         parts.panel_link.directory_changed(panels_to_look_at(directory, change))
         if change.residents:

@@ -33,7 +33,7 @@ def with_hep_allowed(settings: Settings, building: Building) -> Building:
     return building
 
 
-class _Gate:
+class Gate:
     """Open while every property is commercial; asked with each message, so it looks only when they changed."""
 
     def __init__(self, directory: Callable[[], Directory]) -> None:
@@ -42,6 +42,7 @@ class _Gate:
         self._is_open = False
 
     def is_open(self) -> bool:
+        """Tell whether a message may leave."""
         directory = self._directory()
         if directory.properties is not self._looked_at:
             self._looked_at = directory.properties
@@ -73,7 +74,7 @@ async def sending_hep(
             " give a host:port that this machine can send to."
         )
         raise ConfigError(msg) from error
-    gate = _Gate(directory)
+    gate = Gate(directory)
 
     def take(message: Captured) -> None:
         if gate.is_open():

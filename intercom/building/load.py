@@ -31,7 +31,7 @@ from intercom.errors import ConfigError
 from intercom.routing.directory import Directory
 from intercom.routing.numbers import DialPolicy
 
-_MAX_FILE_BYTES = 4_000_000
+_MAX_FILE_BYTES = 16_000_000
 _TOML_HINT = 'texts stand in "quotes", and tables that come more than once in [[double brackets]]'
 _INNER = {
     "sip_account": "resident",

@@ -15,7 +15,7 @@ from intercom.cli.loading import (
 )
 from intercom.settings import Settings
 from intercom.store import migration
-from intercom.store.backups import backup_name, check_backup, delete_old, make_backup
+from intercom.store.backups import backup_name, check_backup, delete_old, free_place, make_backup
 from intercom.store.backups import restore as restore_backup
 from intercom.store.upkeep import bring_up
 
@@ -96,7 +96,7 @@ async def _migrate(settings: Settings, *, has_backup: bool) -> str:
 async def _backup(settings: Settings, file: Path | None) -> tuple[Path, int]:
     async with database_of(settings) as database:
         now = now_utc()
-        made = file or settings.backup_dir / backup_name(database, now)
+        made = file or free_place(settings.backup_dir, backup_name(database, now))
         await make_backup(database, made)
         return made, delete_old(settings.backup_dir, settings.backup_days, now)
 
@@ -105,6 +105,7 @@ async def _restore(settings: Settings, file: Path) -> Path | None:
     await refuse_while_it_runs(settings, "restore")
     async with database_of(settings) as database:
         await check_backup(database, file)
-        aside = settings.backup_dir / backup_name(database, now_utc(), "before-restore")
+        name = backup_name(database, now_utc(), "before-restore")
+        aside = free_place(settings.backup_dir, name)
         await restore_backup(database, file, aside)
     return aside if aside.exists() else None

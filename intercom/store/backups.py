@@ -29,6 +29,15 @@ def backup_name(database: Database, now: datetime, why: str = "") -> str:
     return f"{_PREFIX}{now.strftime(_STAMP)}{reason}{_SUFFIXES[database.is_sqlite]}"
 
 
+def free_place(folder: Path, name: str) -> Path:
+    """Give a file's place in a folder, with a number after its name when it is taken."""
+    place, count = folder / name, 1
+    while place.exists():
+        count += 1
+        place = folder / f"{Path(name).stem}-{count}{Path(name).suffix}"
+    return place
+
+
 async def make_backup(database: Database, file: Path) -> None:
     """Write a copy of the database, readable by this user alone; an older file is replaced.
 

@@ -103,7 +103,10 @@ def _resident(table: ResidentTable, region: str | None, folder: Path) -> dict[st
 
 
 def _homes(tables: Tables) -> tuple[Things, Things]:
-    """Give units and doorbells; a file without units has one for each doorbell."""
+    """Give units and doorbells; a file without units has one for each doorbell.
+
+    Who is rung nowhere and named by no unit gets one of their own: everybody lives somewhere.
+    """
     units: Things = {
         each.name: {
             "activated_on": each.activated_on,
@@ -122,12 +125,19 @@ def _homes(tables: Tables) -> tuple[Things, Things]:
             unit = units.setdefault(label, _new_unit())
             unit["residents"] = _named({*unit["residents"], *table.residents})
         bells[table.id] = _doorbell(table, label)
-    if is_implied:
-        rung = {name for table in tables.doorbells.values() for name in table.residents}
-        for each in tables.residents.values():
-            if each.username not in rung:  # who is rung nowhere lives somewhere all the same
-                units.setdefault(each.name, _new_unit())["residents"] += (each.username,)
+    known = _named_somewhere(tables)
+    for each in tables.residents.values():
+        if each.username not in known:
+            unit = units.setdefault(each.name, _new_unit())
+            unit["residents"] = _named({*unit["residents"], each.username})
     return units, bells
+
+
+def _named_somewhere(tables: Tables) -> set[str]:
+    units = tables.units.values()
+    live = {name for each in units for name in (*each.owners, *each.residents, *each.stations)}
+    rung = {name for each in tables.doorbells.values() for name in each.residents}
+    return live | rung | {each.resident for each in tables.rights.values() if each.resident}
 
 
 def _free(table: DoorbellTable, units: Things) -> str:

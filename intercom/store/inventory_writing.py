@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, Final
+from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,7 +13,6 @@ from intercom.building import BuildingChange
 from intercom.errors import ConfigError
 from intercom.routing.directory import PropertyKind
 from intercom.routing.hours import QuietMode
-from intercom.store.events import new_log
 from intercom.store.inventory import Inventory
 from intercom.store.inventory_reading import (
     ACCOUNT_FIELDS,
@@ -139,9 +139,10 @@ class InventoryWriter:
             select(CommercialLog).where(CommercialLog.property_id == self._property_id)
         )
         if log is None:
-            log = new_log(self._property_id)
+            log = CommercialLog(id=str(uuid4()), property_id=self._property_id)
             self._session.add(log)
-        log.retention_days = fields.get("log_days") or log.retention_days
+        if "log_days" in fields:
+            log.retention_days = fields["log_days"]
 
     async def _write_quiet(self, rows: Iterable[tuple[int, int, int, str]], **place: str) -> None:
         before = select(QuietHours).filter_by(**place).order_by(QuietHours.id)

@@ -5,102 +5,27 @@ What a residential property's calls and openings could be written to is not here
 Times are aware and in UTC; where a day is enough, only the day is kept.
 """
 
-from datetime import UTC, date, datetime
-from enum import Enum
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     CheckConstraint,
-    DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
-    MetaData,
     String,
-    TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy import Enum as SqlEnum
-from sqlalchemy.engine import Dialect
-from sqlalchemy.engine.default import DefaultExecutionContext
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
-from typing_extensions import override
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from intercom.routing.directory import PropertyKind, RingWay
 from intercom.routing.hours import QuietMode
+from intercom.store.columns import (
+    Base as Base,  # noqa: PLC0414 - everybody takes it from here
+)
+from intercom.store.columns import folded_label, folded_name, label_in_order
 from intercom.store.folding import folded, in_order
 from intercom.store.kinds import Layout, MailState, Role, TokenPurpose
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC, also where the database knows no zones (SQLite)."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    @override
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
-
-    @override
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None or value.tzinfo is not None:
-            return value  # type: ignore[no-any-return]  # the driver's
-        return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]  # the driver's
-
-
-def _words(kind: type[Enum]) -> SqlEnum:
-    """Write an enum's value, as text with a check."""
-    return SqlEnum(
-        kind,
-        native_enum=False,
-        length=32,
-        create_constraint=True,
-        name=f"{kind.__name__.lower()}_word",
-        values_callable=lambda members: [each.value for each in members],
-    )
-
-
-def _given(context: DefaultExecutionContext, column: str) -> str:
-    return str(context.get_current_parameters()[column])  # type: ignore[no-untyped-call]  # SQLAlchemy's
-
-
-def _folded_name(context: DefaultExecutionContext) -> str:
-    return folded(_given(context, "name"))
-
-
-def _folded_label(context: DefaultExecutionContext) -> str:
-    return folded(_given(context, "label"))
-
-
-def _label_in_order(context: DefaultExecutionContext) -> str:
-    return in_order(_given(context, "label"))
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own name, read once
-        datetime: UtcDateTime,
-        dict[str, Any]: JSON,
-        list[Any]: JSON,
-        PropertyKind: _words(PropertyKind),
-        RingWay: _words(RingWay),
-        Role: _words(Role),
-        Layout: _words(Layout),
-        TokenPurpose: _words(TokenPurpose),
-        MailState: _words(MailState),
-        QuietMode: _words(QuietMode),
-    }
-
 
 _CASCADE = "CASCADE"
 
@@ -146,9 +71,9 @@ class Unit(Base):
     property_id: Mapped[str] = mapped_column(ForeignKey("property.id", ondelete=_CASCADE))
     label: Mapped[str] = mapped_column(String(64))
     """Such as "H0301" or "3. etasje"; never shown to visitors."""
-    folded_label: Mapped[str] = mapped_column(String(128), default=_folded_label)
+    folded_label: Mapped[str] = mapped_column(String(128), default=folded_label)
     """The label as search compares it; kept by itself."""
-    ordered_label: Mapped[str] = mapped_column(String(128), default=_label_in_order)
+    ordered_label: Mapped[str] = mapped_column(String(128), default=label_in_order)
     """The label as lists are put in order by it; kept by itself."""
     activated_on: Mapped[date | None]
     """When its owner confirmed; None: not yet (D6)."""
@@ -167,7 +92,7 @@ class Account(Base):
     username: Mapped[str] = mapped_column(String(64), unique=True)
     """Also routing's ResidentId; it never changes. Compared without case."""
     name: Mapped[str] = mapped_column(String(64))
-    folded_name: Mapped[str] = mapped_column(String(128), default=_folded_name)
+    folded_name: Mapped[str] = mapped_column(String(128), default=folded_name)
     """The name as search compares it; kept by itself."""
     email: Mapped[str | None] = mapped_column(String(254), index=True)
     language: Mapped[str] = mapped_column(String(8), default="nb")
@@ -256,7 +181,7 @@ class Doorbell(Base):
     )
     name: Mapped[str] = mapped_column(String(64))
     """What stands on the panel, but for INDIVIDUAL: there each person's name does."""
-    folded_name: Mapped[str] = mapped_column(String(128), default=_folded_name)
+    folded_name: Mapped[str] = mapped_column(String(128), default=folded_name)
     """The name as search compares it; kept by itself."""
     layout: Mapped[Layout] = mapped_column(default=Layout.PARALLEL)
     is_hidden: Mapped[bool] = mapped_column(default=False)
@@ -306,7 +231,9 @@ class Button(Base):
     doorbell_id: Mapped[str] = mapped_column(
         ForeignKey("doorbell.id", ondelete=_CASCADE), index=True
     )
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id", ondelete=_CASCADE))
+    account_id: Mapped[int | None] = mapped_column(
+        ForeignKey("account.id", ondelete=_CASCADE), index=True
+    )
 
 
 class QuietHours(Base):

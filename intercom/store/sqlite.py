@@ -1,5 +1,6 @@
 """What SQLite must be told: how it keeps its file, when a transaction begins, what it forgets."""
 
+import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -73,9 +74,15 @@ async def forget_deleted(engine: AsyncEngine) -> None:
 def _make_file(
     _: Dialect, __: ConnectionPoolEntry, arguments: tuple[Any, ...], ___: dict[str, Any]
 ) -> None:
-    """Make the file readable by the service's user alone; what SQLite makes beside it is as well."""
+    """Make the file readable by the service's user alone; what SQLite makes beside it is as well.
+
+    One that is there is not opened: to close any descriptor of it ends all of this process's POSIX locks
+    on it (sqlite.org/howtocorrupt.html §2.2), and the next process that leaves the database, such as a
+    backup, would take itself for the last and delete the write-ahead log that is in use here.
+    """
     file = Path(arguments[0])
-    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     if file.stat().st_mode & 0o077:
         file.chmod(0o600)
 

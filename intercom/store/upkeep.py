@@ -5,7 +5,7 @@ from pathlib import Path
 
 from intercom.errors import ConfigError
 from intercom.store import migration, pg_programs
-from intercom.store.backups import backup_name, make_backup
+from intercom.store.backups import backup_name, free_place, make_backup
 from intercom.store.database import Database
 
 _BEFORE_UPDATE = "before-update"
@@ -33,7 +33,7 @@ async def bring_up(
                 " `intercom migrate --without-backup`"
             )
             raise ConfigError(msg)
-        copy = backups / backup_name(database, now, _BEFORE_UPDATE)
+        copy = free_place(backups, backup_name(database, now, _BEFORE_UPDATE))
         await make_backup(database, copy)
     await database.migrate()
     return version, copy

@@ -97,11 +97,12 @@ class AppDoors:
                 self._door_at[panel_id] = panel.door_id
                 if panel.door_id != door_before:
                     differing |= before | after
-            for doorbell_id in before - after:
-                _remove(self._panels_of, doorbell_id, panel_id)
-            for doorbell_id in after - before:
-                self._panels_of.setdefault(doorbell_id, set()).add(panel_id)
-            differing |= before ^ after
+            for doorbell_id in (others := before ^ after):
+                if doorbell_id in after:
+                    self._panels_of.setdefault(doorbell_id, set()).add(panel_id)
+                else:
+                    _remove(self._panels_of, doorbell_id, panel_id)
+            differing |= others
         nobody: frozenset[ResidentId] = frozenset()
         return nobody.union(*(self._residents_of.get(each, nobody) for each in differing))
 

@@ -74,10 +74,10 @@ RULES: web.AppKey[dict[tuple[str, str], Rule]] = web.AppKey("rules", dict)
 def add(app: web.Application, method: str, path: str, handler: Handler, rule: Rule) -> None:
     """Add a route whose handler checks its rule by itself; Webadmin's go through `Gate.add`."""
     if method == "GET":
-        app.router.add_get(path, handler)  # HEAD with it
+        route = app.router.add_get(path, handler)  # HEAD with it
     else:
-        app.router.add_route(method, path, handler)
-    note(app, method, path, rule)
+        route = app.router.add_route(method, path, handler)
+    note(app, method, route.resource.canonical if route.resource else path, rule)
 
 
 def note(app: web.Application, method: str, path: str, rule: Rule) -> None:

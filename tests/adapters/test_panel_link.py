@@ -13,16 +13,13 @@ from nacl.signing import SigningKey
 from intercom.adapters.panel_link import connection as panel_connection
 from intercom.adapters.panel_link import load_or_create_key, order, public_key_text
 from intercom.adapters.panel_link.connection import PanelClock
-from intercom.adapters.panel_link.screens import answer_words, state_words
 from intercom.errors import ConfigError, LocalProtocolError
 from intercom.link.messages import Hello, Phase, RelayAck, RelayOpen, RelayState, decode, encode
 from intercom.link.signing import verify
 from intercom.ports import RelayOutcome, RelayResult
-from intercom.routing.commands import EndReason, PanelState, ReadyAnswer
 from intercom.routing.directory import Directory, HttpRelay
 from intercom.routing.ids import CommandId
 from tests.adapters.panel_rig import (
-    CALL,
     DIRECTORY,
     GARAGE,
     MAIN,
@@ -299,38 +296,6 @@ async def test_a_broken_message_closes_the_connection():
         await socket.send_str("{")
 
         await r.until_online(is_online=False)
-
-
-async def test_the_screen_shows_the_state_in_the_propertys_language(tmp_path):
-    async with router() as r, firmware(r.url, tmp_path) as panel:
-        await r.until_online()
-
-        r.hub.show(MAIN, CALL, PanelState.CALLING, None)
-        r.hub.show(MAIN, CALL, PanelState.ENDED, EndReason.NOBODY_ANSWERED)
-        await panel.until_shown(2)
-
-        assert [state.text for state in panel.shown] == ["Ringer …", "Ingen svarer"]
-        assert panel.shown[1].reason == "nobody answered"
-
-
-async def test_a_panel_that_came_back_shows_the_running_call_again(tmp_path):
-    async with router() as r:
-        r.hub.show(MAIN, CALL, PanelState.TALKING, None)
-
-        async with firmware(r.url, tmp_path) as panel:
-            await panel.until_shown(1)
-
-        assert panel.shown[0].state == "talking"
-
-
-@pytest.mark.parametrize("language", ["nb", "nn", "en", "sv"])
-def test_every_state_reason_and_ready_answer_has_words(language):
-    for state in PanelState:
-        assert state_words(state, None, language)
-    for reason in EndReason:
-        assert state_words(PanelState.ENDED, reason, language)
-    for answer in ReadyAnswer:
-        assert answer_words(answer, language)
 
 
 async def test_a_relay_of_another_kind_is_our_own_mistake():

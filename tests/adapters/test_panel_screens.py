@@ -8,7 +8,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from firmware_sim.screen_memory import FILE_NAME, ScreenMemory
-from intercom.adapters.panel_link.screens import ScreenDesk
+from intercom.adapters.panel_link.screens import ScreenDesk, answer_words, state_words
 from intercom.link.messages import ScreenAck, ScreenGet, ScreenPart, ScreenPut, encode
 from intercom.link.screen import ScreenContent, ScreenEntry, ScreenManifest, digest_of, write_parts
 from intercom.link.signing import sign
@@ -198,6 +198,38 @@ async def test_writing_thousands_of_names_keeps_nobody_waiting():
             longest_s = max(longest_s, loop.time() - before)
 
     assert longest_s < 0.05  # measured: 2 ms; a loaded machine takes longer
+
+
+async def test_the_screen_shows_the_state_in_the_propertys_language(tmp_path):
+    async with router() as r, firmware(r.url, tmp_path) as panel:
+        await r.until_online()
+
+        r.hub.show(MAIN, CALL, PanelState.CALLING, None)
+        r.hub.show(MAIN, CALL, PanelState.ENDED, EndReason.NOBODY_ANSWERED)
+        await panel.until_shown(2)
+
+        assert [state.text for state in panel.shown] == ["Ringer …", "Ingen svarer"]
+        assert panel.shown[1].reason == "nobody answered"
+
+
+async def test_a_panel_that_came_back_shows_the_running_call_again(tmp_path):
+    async with router() as r:
+        r.hub.show(MAIN, CALL, PanelState.TALKING, None)
+
+        async with firmware(r.url, tmp_path) as panel:
+            await panel.until_shown(1)
+
+        assert panel.shown[0].state == "talking"
+
+
+@pytest.mark.parametrize("language", ["nb", "nn", "en", "sv"])
+def test_every_state_reason_and_ready_answer_has_words(language):
+    for state in PanelState:
+        assert state_words(state, None, language)
+    for reason in EndReason:
+        assert state_words(PanelState.ENDED, reason, language)
+    for answer in ReadyAnswer:
+        assert answer_words(answer, language)
 
 
 async def test_a_ready_answer_is_shown_in_the_propertys_language_and_again_after_a_reconnection(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import aiohttp
 from aiohttp import web
-from nacl.signing import SigningKey
+from nacl.signing import SigningKey, VerifyKey
 
 from firmware_sim import journal
 from firmware_sim.journal import CoilPhase, Transition
@@ -215,13 +215,18 @@ class PanelProcess:
 
 @contextlib.asynccontextmanager
 async def panel_process(
-    state_dir: Path, *, link: LinkServer | None = None, sip_port: int = 9
+    state_dir: Path,
+    *,
+    link: LinkServer | None = None,
+    sip_port: int = 9,
+    router_key: VerifyKey = ROUTER_KEY.verify_key,
+    password: str = PASSWORD,
 ) -> AsyncIterator[PanelProcess]:
     """Run a panel while the context lasts; it must end by itself on SIGTERM, unless it was killed."""
     options = ["--sip-server", f"127.0.0.1:{sip_port}", "--panel-id", PANEL_ID]
     options += ["--state-dir", str(state_dir), "--button", "hansen=Hansen", "--button", "berg=Berg"]
     if link is not None:
-        key = base64.b64encode(bytes(ROUTER_KEY.verify_key)).decode()
+        key = base64.b64encode(bytes(router_key)).decode()
         options += ["--link", link.url, "--server-key", key]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -229,7 +234,7 @@ async def panel_process(
         "firmware_sim.panel",
         *options,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PANEL_PASSWORD": PASSWORD},
+        env={**os.environ, "PANEL_PASSWORD": password},
     )
     assert process.stdout is not None
     try:

@@ -111,7 +111,7 @@ async def test_a_press_calls_the_buttons_number(tmp_path):
         await panel.post("/api/press", button="102")
         await panel.until_state(lambda state: "response" in state["call"]["stamps"])
 
-        assert sip.invites[0].request_uri.user == "102"
+        assert sip.invites[0].request_user == "102"
 
 
 async def test_a_ready_answer_is_shown_with_light_sound_and_words_in_the_visitors_language(

@@ -177,11 +177,11 @@ async def test_a_ready_answer_goes_to_the_call_and_what_became_of_it_is_kept():
         tell(desk, type="ready_answer", answer="leave_it", state="told")
         await until(lambda: call_of(app)["ready_answers"])
 
-    assert sent(desk, "ready_answer") == [
-        {"type": "ready_answer", "call": "token", "answer": "leave_it"}
-    ]
-    assert call_of(app)["ready_answers"] == [{"answer": "leave_it", "state": "told"}]
-    assert call_of(app)["phase"] == "ringing"
+        assert sent(desk, "ready_answer") == [
+            {"type": "ready_answer", "call": "token", "answer": "leave_it"}
+        ]
+        assert call_of(app)["ready_answers"] == [{"answer": "leave_it", "state": "told"}]
+        assert call_of(app)["phase"] == "ringing"
 
 
 async def test_a_key_is_turned_without_a_call_and_a_wish_can_be_sent_again():

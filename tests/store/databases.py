@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from intercom.store.database import Database
 
 _TEMPLATE = "intercom_template"
+_TIMEOUT_S = 30
+"""Of a test with a database: the first of them starts the server, beside all that others do."""
 _count = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests with a database more than the usual five seconds."""
+    for item in items:
+        has_database = {"database_address", "postgres"} & set(getattr(item, "fixturenames", ()))
+        if has_database and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_TIMEOUT_S))
 
 
 @pytest.fixture(scope="session")

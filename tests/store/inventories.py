@@ -28,7 +28,15 @@ DAYS = st.none() | st.dates(date(2026, 1, 1), date(2026, 11, 22))
 DOCUMENTS = st.sampled_from(
     [
         {"relay": {"driver": "panel-link", "panel": "panel", "relay": 1}},
-        {"relay": {"driver": "http", "url": "https://192.0.2.9/", "password": 'a"b\\c\u007fæ'}},
+        {
+            "relay": {
+                "driver": "http",
+                "url": "https://192.0.2.9/",
+                "authentication": "basic",
+                "username": "u",
+                "password": 'a"b\\cæ',
+            }
+        },
         {"relay": {"driver": "2n", "host": "192.0.2.9", "username": "u", "password": "p"}},
     ]
 )
@@ -42,6 +50,8 @@ def inventories(draw):
     doors = ["door", *draw(st.lists(IDS.map("d-{}".format), unique=True, max_size=2))]
     bells = draw(st.lists(IDS.map("b-{}".format), unique=True, max_size=4))
     doorbells = {key: draw(doorbell(people, labels)) for key in bells}
+    units = {label: draw(unit(people)) for label in labels}
+    units[labels[0]]["residents"] = tuple(sorted(people))  # everybody lives somewhere
     doors_made = {key: draw(door(labels)) for key in doors}
     for number, fields in enumerate(doors_made.values(), start=1):
         relay = fields["document"]["relay"]
@@ -49,7 +59,7 @@ def inventories(draw):
             fields["document"] = {"relay": relay | {"relay": number}}
     return {
         "property": {draw(IDS): draw(place(kind))},
-        "unit": {label: draw(unit(people)) for label in labels},
+        "unit": units,
         "resident": {name: draw(person(number)) for number, name in enumerate(people)},
         "door": doors_made,
         "panel": {

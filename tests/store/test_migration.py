@@ -12,6 +12,8 @@ from intercom.store.models import Base, Revision, Unit
 from tests.store.databases import new_postgres_database, opened
 from tests.store.test_database import a_property
 
+pytestmark = pytest.mark.timeout(30)
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_address(request, tmp_path):

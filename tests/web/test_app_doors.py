@@ -199,6 +199,7 @@ async def test_a_key_reaches_whoever_takes_keys_and_no_call():
     assert desk.frames == []
 
 
+@pytest.mark.timeout(20)
 async def test_an_app_is_told_its_doors_anew_when_a_change_concerns_it_and_only_then():
     async with open_desk() as desk, browser_like() as client:
         await log_in(client, desk)
@@ -227,6 +228,7 @@ async def test_an_app_is_told_its_doors_anew_when_a_change_concerns_it_and_only_
     assert [door["key"] for door in greeting["doors"]] == [True]
 
 
+@pytest.mark.timeout(20)  # two log-ins
 async def test_many_apps_are_told_a_few_at_a_time(monkeypatch):
     monkeypatch.setattr(signaling, "GREETED_AT_ONCE", 1)
     async with open_desk() as desk, browser_like() as client, browser_like() as other:

@@ -5,7 +5,8 @@ from typing import Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from intercom.store.models import Base, UtcDateTime
+from intercom.store.columns import UtcDateTime
+from intercom.store.models import Base
 
 
 def _written(kind: str, item: object, _: AutogenContext) -> str | Literal[False]:

@@ -12,7 +12,7 @@ from intercom.administration import doors, panels, places
 from intercom.administration.doors import DoorFacts
 from intercom.errors import RefusedError
 from intercom.ports import RelayOutcome, RelayResult
-from intercom.routing.ids import DoorId
+from intercom.routing.ids import DoorId, ResidentId
 from intercom.store.models import Door, Panel
 from intercom.texts import words
 from intercom.web.admin.forms import Form, place_of, refused_form
@@ -124,7 +124,8 @@ class _Pages:
         door_id = visit.at("door")
         begun = monotonic()
         try:
-            result = await self._office.relay_test(DoorId(door_id))
+            by = ResidentId(visit.account.username)
+            result = await self._office.relay_test(DoorId(door_id), by)
         except KeyError:  # made a moment ago, or its way of opening is wrong
             result = RelayResult(RelayOutcome.FAILED, "")
         elapsed_ms = round((monotonic() - begun) * 1000)

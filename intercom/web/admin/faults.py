@@ -14,7 +14,7 @@ from intercom.web.admin.page import bare_page
 PREFIX = "/admin"
 _SECRETS = ("password", "code", "secret")
 """What a field's name contains whose value is never sent back to the browser."""
-_NAMES = {
+_NAMES: dict[int, str] = {
     HTTPStatus.FORBIDDEN: "not_allowed",
     HTTPStatus.NOT_FOUND: "not_there",
     HTTPStatus.METHOD_NOT_ALLOWED: "not_there",

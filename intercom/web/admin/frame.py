@@ -101,6 +101,6 @@ def _ways(
     return tuple(found)
 
 
-def _count_alerts(property_id: str | None) -> Select[tuple[int]]:
+def _count_alerts(property_id: str | None) -> Select[int]:
     place = Alert.property_id.is_(None) if property_id is None else Alert.property_id == property_id
     return select(func.count()).select_from(Alert).where(place, Alert.cleared_at.is_(None))

@@ -250,12 +250,12 @@ def _json_fault(
 ) -> web.Response:
     if isinstance(error, StoreDownError):
         status, text = HTTPStatus.SERVICE_UNAVAILABLE, words(language, "account.not_saved")
+    elif isinstance(error, RefusedError) and error.key.endswith(".not_there"):
+        status, text = HTTPStatus.NOT_FOUND, words(language, "account.not_there")
     elif isinstance(error, RefusedError):
-        status, text = HTTPStatus.CONFLICT, words(language, error.key, **error.values)
-        if error.key.endswith(".not_there"):
-            status = HTTPStatus.NOT_FOUND
+        text = words(language, error.key, **error.values)
         body = {"error": text, "field": error.field} if error.field else {"error": text}
-        return web.json_response(body, status=status)
+        return web.json_response(body, status=HTTPStatus.CONFLICT)
     else:
         status = HTTPStatus(error.status)
         known = {HTTPStatus.FORBIDDEN: "not_allowed", HTTPStatus.NOT_FOUND: "not_there"}

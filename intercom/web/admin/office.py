@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from intercom.administration.number_checks import NumberChecks
 from intercom.ports import RelayResult
 from intercom.routing.directory import Directory
-from intercom.routing.ids import DoorId
+from intercom.routing.ids import DoorId, ResidentId
 from intercom.store.database import Database
 from intercom.web.sessions import LoginTable
 
@@ -61,8 +62,8 @@ class Office:
     directory: Callable[[], Directory]
     """What is in force for calls; it follows the database by a moment."""
     live: Live
-    relay_test: Callable[[DoorId], Awaitable[RelayResult]]
-    """Pulse a door's relay; raises KeyError for a door that is not in force (yet)."""
+    relay_test: Callable[[DoorId, ResidentId], Awaitable[RelayResult]]
+    """Pulse a door's relay for an account; raises KeyError for a door that is not in force (yet)."""
     logins: LoginTable
     outbox: Wakeable
     """Wake it after a mail was put into the database."""
@@ -71,5 +72,7 @@ class Office:
     origin: str = ""
     """The service's own address for links, such as https://door.example."""
     is_tls: bool = False
+    checks: NumberChecks | None = None
+    """Check calls of people's numbers; None where no telephone can be called."""
     backup_days: int = 90
     """For so long a backup remembers who was deleted."""

@@ -109,15 +109,13 @@ class Step:
 
 def _steps(visit: Visit, have: FirstSteps, online: int) -> tuple[Step, ...]:
     place = visit.property_id
-    is_administrator = visit.can(Role.ADMINISTRATOR)
+    may = visit.can(Role.ADMINISTRATOR)
+    to_person = path_of("p", place, "units", have.first_unit or "new", "people", "new")
     return (
         Step("entrance", have.panels > 0, path_of("p", place, "panels", "new")),
         Step("online", online > 0, path_of("p", place, "panels")),
-        Step(
-            "people",
-            have.doorbells > 0,
-            path_of("p", place, "people", "new") if is_administrator else "",
-        ),
+        Step("unit", have.units > 0, path_of("p", place, "units", "new") if may else ""),
+        Step("person", have.has_person, to_person if may else ""),
         Step("ring", have.has_ringer and online > 0, ""),
     )
 

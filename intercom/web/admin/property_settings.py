@@ -14,6 +14,7 @@ from intercom.web.admin.hours import DAY_FIELDS, days_from, days_words, hours_wo
 from intercom.web.admin.office import Office
 from intercom.web.admin.page import done, page, path_of
 from intercom.web.admin.properties import facts_of
+from intercom.web.admin.units import forget_bytes
 from intercom.web.admin.visit import Visit
 from intercom.web.rules import ADMINISTRATORS, OPERATORS, Route
 
@@ -103,6 +104,7 @@ async def _delete(office: Office, visit: Visit) -> web.Response:
             )
     except RefusedError as error:
         return await _page(office, visit, delete_form=refused_form(visit, error))
+    await forget_bytes(office)
     return done("/admin", "property.done.deleted")
 
 

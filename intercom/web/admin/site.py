@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from intercom.web import household, rules
 from intercom.web.admin import (
@@ -12,6 +13,7 @@ from intercom.web.admin import (
     doors,
     entry,
     handovers,
+    imports,
     log,
     mail_links,
     me,
@@ -41,6 +43,7 @@ PAGES: tuple[Callable[[Office], list[Route]], ...] = (
     doorbells.routes,
     door_rights.routes,
     handovers.routes,
+    imports.routes,
     privacy.routes,
     alerts.routes,
 )
@@ -67,10 +70,10 @@ def add_admin(app: web.Application, office: Office, gate: Gate) -> None:
             gate.add(app, route)
 
 
-def _files() -> Callable[[web.Request], object]:
+def _files() -> Handler:
     assets = Assets(STATIC)
 
-    async def serve(request: web.Request) -> web.Response:
+    async def serve(request: web.Request) -> web.StreamResponse:
         response = await assets.serve(request)
         if "v" in request.query:  # the address changes with the file
             response.headers["Cache-Control"] = IMMUTABLE

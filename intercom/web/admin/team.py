@@ -69,7 +69,7 @@ async def _page(
 async def _add(office: Office, visit: Visit) -> web.Response:
     try:
         async with office.database.writing() as session:
-            is_invited = await team.add(
+            account = await team.add(
                 session,
                 name=visit.form.get("name", ""),
                 email=visit.form.get("email", ""),
@@ -82,7 +82,7 @@ async def _add(office: Office, visit: Visit) -> web.Response:
     except RefusedError as error:
         return await _page(office, visit, refused_form(visit, error))
     office.outbox.wake()
-    return done(_path(visit), f"account.done.{'invited' if is_invited else 'granted'}")
+    return done(_path(visit), f"account.done.{'granted' if account.password_hash else 'invited'}")
 
 
 async def _revoke(office: Office, gate: Gate, visit: Visit) -> web.Response:

@@ -1,5 +1,6 @@
 """Fixtures for Webadmin's pages: `rig` (SQLite), `client` (no scripts), `browser`, and `axe`."""
 
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -37,7 +38,7 @@ async def client(rig: Rig) -> AsyncIterator[Client]:
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """Start Chromium."""
-    if not Path(CHROMIUM).exists():
+    if shutil.which(CHROMIUM) is None:
         pytest.skip("Chromium is not installed: `make setup` as root")
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(

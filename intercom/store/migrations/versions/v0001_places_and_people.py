@@ -325,5 +325,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("panel_id", "name", name=op.f("pk_button")),
     )
+    op.create_index("ix_button_account_id", "button", ["account_id"], unique=False)
     op.create_index("ix_button_doorbell_id", "button", ["doorbell_id"], unique=False)
     op.execute("INSERT INTO revision (id, number) VALUES (1, 0)")

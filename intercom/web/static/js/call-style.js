@@ -42,6 +42,10 @@ export const callStyle = css`
   .chip { min-height: 48px; padding: 0 var(--s4) 0 var(--s3); border-radius: var(--r-full); border: 1px solid rgb(255 255 255 / .16); background: rgb(12 14 16 / .66); backdrop-filter: blur(18px) saturate(1.4); color: #fff; font-size: var(--t-sm); font-weight: 600; display: inline-flex; align-items: center; gap: 8px; }
   .chip[aria-pressed="true"] { background: #fff; color: #14171a; }
   p.chip { min-height: 40px; }
+  .answers { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); justify-self: stretch; max-width: 34rem; gap: var(--s2); }
+  .answers .chip { justify-content: center; padding: 6px var(--s2); text-align: center; line-height: 1.2; }
+  .answers .note { grid-column: 1 / -1; justify-self: start; }
+  .chip:disabled { opacity: .5; }
   .note { display: inline-flex; align-items: center; gap: 6px; padding: 4px 10px 4px 8px; border-radius: var(--r-full); background: rgb(12 14 16 / .66); font-size: var(--t-xs); color: var(--ink2); }
   .card { width: 100%; max-width: 30rem; padding: var(--s4); border-radius: 18px; background: rgb(22 26 29 / .94); border: 1px solid rgb(255 255 255 / .14); display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 2px var(--s3); font-size: var(--t-sm); line-height: 1.4; }
   .card .i { color: #ffb3ae; margin-top: 1px; }

@@ -121,7 +121,20 @@ class CallView extends LitElement {
     const silent = call.isDoorSilent && !call.isSoundLost && call.picture !== "lost" && isHeardFor
       ? html`<p class="chip silent" role="status">${icon("volume-x")}${t("sound.lost")}</p>`
       : nothing;
-    return html`<div class="over">${others}${silent}${still}${this.#microphoneCard()}${listen}</div>`;
+    return html`<div class="over">${others}${silent}${still}${this.#microphoneCard()}${listen}${this.#readyAnswers()}</div>`;
+  }
+
+  /** What a resident can say without speaking; the visitor sees and hears it. */
+  #readyAnswers() {
+    const { call } = this;
+    const answers = [["coming", t("answer.coming")], ["leave_it", t("answer.leave_it")], ["wrong_door", t("answer.wrong_door")]];
+    const { answer: said, state } = call.readyAnswer;
+    const words = { sending: t("answer.sending"), told: t("answer.told"), refused: t("answer.refused") }[state] ?? "";
+    return html`<div class="answers" role="group" aria-label=${t("answer.label")}>
+      ${answers.map(([answer, text]) => html`<button class="chip" ?disabled=${!call.isOnline} aria-pressed=${answer === said && state === "told"} @click=${() => call.answerReady(answer)}>${answer === said && state === "told" ? icon("check") : nothing}${text}</button>`)}
+      <span class="sr" role="status">${words}</span>
+      ${state === "refused" ? html`<p class="note">${icon("x")}${words}</p>` : nothing}
+    </div>`;
   }
 
   #microphoneCard() {

@@ -1,6 +1,7 @@
 // One call as this device knows it. Says only what is known; the views draw it.
 
 import { Media } from "./media.js";
+import { randomId } from "./random-id.js";
 
 const DOOR_TIMEOUT_MS = 8000; // without a word by then we do not know
 const DOOR_SAID_MS = 8000; // how long "sent" stands before the button is itself again
@@ -30,6 +31,7 @@ export class Call extends EventTarget {
   wasOffline = false;
   microphone = "shut"; // shut, asking, on, blocked, missing
   door = { state: "idle", until: 0, for_ms: 0, cause: "" };
+  readyAnswer = { answer: "", state: "" }; // the newest; sending, told, refused
   end = null; // { reason, text, isMissed, closesAt }
   media = null;
   #link;
@@ -134,6 +136,11 @@ export class Call extends EventTarget {
     this.#doorTimer = this.#after(DOOR_TIMEOUT_MS, () => this.#setDoor("unknown"));
   }
 
+  /** Let the visitor be told something without speaking; it neither answers nor opens. */
+  answerReady(answer) {
+    if (this.isLive && this.#send("ready_answer", { answer })) this.#change({ readyAnswer: { answer, state: "sending" } });
+  }
+
   silence() {
     this.#change({ isSilenced: !this.isSilenced });
   }
@@ -161,6 +168,7 @@ export class Call extends EventTarget {
     else if (frame.type === "path" && frame.media === "video" && frame.from === "door") this.#picturePathSaid(frame.state);
     else if (frame.type === "path") this.#soundPathSaid(frame.from, frame.state === "lost");
     else if (frame.type === "snapshot") this.#snapshotCame(frame.jpeg);
+    else if (frame.type === "ready_answer") this.#change({ readyAnswer: { answer: frame.answer, state: frame.state } });
     else if (frame.type === "ended") this.finish(frame.reason, frame.text ?? "");
     else if (frame.type === "error" && frame.code === "no_such_call") this.finish("lost");
     else if (frame.type === "error" && frame.code === "media") this.#mediaFailed();
@@ -268,9 +276,4 @@ export class Call extends EventTarget {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
   }
-}
-
-function randomId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -23,7 +23,7 @@ class DoorButton extends LitElement {
     .key { margin-inline-start: auto; flex: none; width: 36px; height: 36px; border-radius: 50%; display: grid; place-items: center; background: rgb(34 22 0 / .12); font-size: 1rem; }
     .opened { background: #fff3cf; }
     .opened .fill { background: #e39a0b; }
-    .unknown, .failed { background: rgb(245 179 36 / .1); box-shadow: inset 0 0 0 2px var(--door); color: #fff; }
+    .unknown, .failed { background: color-mix(in srgb, var(--door) 10%, #101315); box-shadow: inset 0 0 0 2px var(--door); color: #fff; }
     .unknown .fill, .failed .fill { background: rgb(245 179 36 / .45); }
     .unknown .key, .failed .key { background: rgb(245 179 36 / .2); color: var(--door); }
     .unknown .icon, .failed .icon { color: var(--door); }
@@ -94,7 +94,7 @@ class DoorButton extends LitElement {
       case "sent": return look("sent", "door-closed", t("door.sent"), t("door.sent_sub"), "send");
       case "unknown": return look("unknown", "door-closed", t("door.unknown"), t("door.unknown_sub"), "circle-question-mark");
       case "failed": return look("failed", "door-closed", t("door.failed"), whyItFailed(cause), "rotate-cw");
-      case "refused": return look("refused", "door-closed", t("door.refused"), t("door.refused_sub"), "x", true);
+      case "refused": return look("refused", "door-closed", t("door.refused"), whyRefused(cause), "x", true);
       default: return look("idle", "door-closed", t("door.open"), t("door.hold"), "key-round");
     }
   }
@@ -177,6 +177,13 @@ function whyItFailed(cause) {
   if (cause === "the relay does not draw current") return t("door.failed_lock");
   if (cause.startsWith("the relay")) return t("door.failed_reach");
   return t("door.failed_sub");
+}
+
+/** In a call there is nothing but the number of openings, or the right to them. */
+function whyRefused(cause) {
+  if (cause === "too many openings within a minute") return t("door.refused_often");
+  if (cause === "you may not open this door now") return t("door.refused_right");
+  return t("door.refused_sub");
 }
 
 /** A press that a screen reader made up has no size, or no pressure. */

@@ -1,6 +1,7 @@
 // Waiting for the doorbell: who is logged in, whether it can ring here, and the doors.
 
 import { LitElement, css, html, nothing } from "../vendor/lit-3.3.3.min.js";
+import "./door-button.js";
 import { dayOf, t, timeOfDay } from "./i18n.js";
 import { askForMicrophone, microphonePermission } from "./media.js";
 import { icon } from "./icons.js";
@@ -45,6 +46,7 @@ class HomeView extends LitElement {
     .glyph { width: 44px; height: 44px; border-radius: 11px; display: grid; place-items: center; background: var(--sunken); color: var(--ink-2); font-size: 1.1rem; }
     .doors b { display: block; font-weight: 650; letter-spacing: -.01em; line-height: 1.3; overflow-wrap: anywhere; }
     .doors small { display: block; font-size: var(--t-sm); color: var(--ink-2); }
+    .doors door-button { grid-column: 1 / -1; }
     .none { color: var(--ink-2); font-size: var(--t-sm); }
     @media (min-width: 900px) and (orientation: landscape) {
       header { padding: var(--s5) var(--s8); }
@@ -58,7 +60,7 @@ class HomeView extends LitElement {
     @media (forced-colors: active) { .pill, .glyph { border: 1px solid CanvasText; } }
   `];
 
-  static properties = { name: {}, doors: {}, linkState: {}, missed: {}, bell: {}, microphone: { state: true }, now: { state: true } };
+  static properties = { name: {}, doors: {}, keys: {}, linkState: {}, missed: {}, bell: {}, microphone: { state: true }, now: { state: true } };
 
   #clockTimer = 0;
   #permission = null;
@@ -66,6 +68,7 @@ class HomeView extends LitElement {
   constructor() {
     super();
     this.doors = [];
+    this.keys = new Map();
     this.microphone = "unknown";
     this.now = new Date();
   }
@@ -88,6 +91,14 @@ class HomeView extends LitElement {
   #tick() {
     const now = new Date();
     if (now.getMinutes() !== this.now.getMinutes()) this.now = now;
+    if ([...this.keys.values()].some((key) => key.door.state === "opened")) this.requestUpdate();
+  }
+
+  #door(door) {
+    const key = this.keys.get(door.id);
+    const secondsLeft = key ? Math.max(0, Math.ceil((key.door.until - performance.now()) / 1000)) : 0;
+    return html`<li><span class="glyph">${icon("door-closed")}</span><span><b>${door.name}</b><small>${door.place}</small></span>
+      ${key ? html`<door-button .call=${key} .door=${key.door} .isOnline=${key.isOnline} .secondsLeft=${secondsLeft}></door-button>` : nothing}</li>`;
   }
 
   async #learnMicrophone() {
@@ -146,7 +157,7 @@ class HomeView extends LitElement {
           ${this.#permissionCard()}
           <section><h2>${t("home.doors")}</h2>
             ${this.doors.length
-              ? html`<ul class="card doors">${this.doors.map((door) => html`<li><span class="glyph">${icon("door-closed")}</span><span><b>${door.name}</b><small>${door.place}</small></span></li>`)}</ul>`
+              ? html`<ul class="card doors">${this.doors.map((door) => this.#door(door))}</ul>`
               : html`<p class="none">${t("home.no_doors")}</p>`}
           </section>
         </div>

@@ -6,6 +6,7 @@ import { Call } from "./call.js";
 import "./call-view.js";
 import "./home-view.js";
 import { language, t, timeOfDay } from "./i18n.js";
+import { Key } from "./key.js";
 import { Link } from "./link.js";
 import { prepareConnection } from "./media.js";
 import "./login-view.js";
@@ -18,6 +19,7 @@ class IntercomApp extends LitElement {
     view: { state: true },
     name: { state: true },
     doors: { state: true },
+    keys: { state: true },
     call: { state: true },
     missed: { state: true },
     waiting: { state: true },
@@ -33,6 +35,7 @@ class IntercomApp extends LitElement {
     this.view = "loading";
     this.name = "";
     this.doors = [];
+    this.keys = new Map();
     this.call = null;
     this.missed = null;
     this.waiting = [];
@@ -86,6 +89,7 @@ class IntercomApp extends LitElement {
     this.waiting = [];
     this.missed = null;
     this.doors = [];
+    this.keys = new Map();
     this.wasLoggedOut = wasLoggedOut;
     this.view = "login";
   }
@@ -100,6 +104,7 @@ class IntercomApp extends LitElement {
   #received(frame) {
     if (frame.type === "hello") return this.#greeted(frame);
     if (frame.type === "ring") return this.#rang(frame);
+    if (frame.type === "key_result") return this.keys.forEach((key) => key.receive(frame));
     if (frame.call === undefined) return;
     if (frame.call === this.call?.token) this.call.receive(frame);
     else if (frame.type === "ended") this.waiting = this.waiting.filter((one) => one.frame.call !== frame.call);
@@ -108,8 +113,23 @@ class IntercomApp extends LitElement {
   #greeted(frame) {
     this.name = frame.resident.name;
     this.doors = frame.doors;
+    this.#takeKeys(frame.doors.filter((door) => door.key));
     this.call?.reconnected();
     prepareConnection();
+  }
+
+  /** Keep the keys that stay: one of them may be turning. */
+  #takeKeys(doors) {
+    const before = this.keys;
+    this.keys = new Map(doors.map((door) => [door.id, before.get(door.id) ?? this.#newKey(door)]));
+    for (const door of doors) this.keys.get(door.id).rename(door);
+    for (const key of this.keys.values()) key.reconnected();
+  }
+
+  #newKey(door) {
+    const key = new Key(door, this.#link);
+    key.addEventListener("change", () => (this.keys = new Map(this.keys)));
+    return key;
   }
 
   #rang(frame) {
@@ -177,7 +197,7 @@ class IntercomApp extends LitElement {
     }
     if (this.view === "loading") return html``;
     return html`<home-view
-      .name=${this.name} .doors=${this.doors} .linkState=${this.#link.state} .missed=${this.missed} .bell=${this.#bell}
+      .name=${this.name} .doors=${this.doors} .keys=${this.keys} .linkState=${this.#link.state} .missed=${this.missed} .bell=${this.#bell}
       @log-out=${() => this.#logOut()} @use-here=${() => this.#link.open()} @dismiss=${() => (this.missed = null)}
     ></home-view>`;
   }

@@ -19,6 +19,8 @@ export function outcomeOf({ reason, text, isMissed }) {
       return outcome("rotate-cw", t("end.shutting_down"));
     case "lost":
       return outcome("wifi-off", t("end.lost"), t("end.lost_sub"));
+    case "left doorbell":
+      return outcome("log-out", t("end.left_doorbell"));
     case "too many calls":
       return outcome("phone-missed", t("end.missed"), t("end.too_many_calls"));
     case "visitor left":
