@@ -61,6 +61,7 @@ _QUIET_LIBRARIES = {
     "aiohttp.access": logging.CRITICAL,  # one line a request, with addresses
     "aioice": logging.WARNING,  # every candidate pair
     "aiortc": logging.WARNING,
+    "alembic": logging.WARNING,  # its own steps; what came of them is told by the service
     "aiosqlite": logging.WARNING,  # two lines a statement, with its values
     "asyncio": logging.WARNING,
     "libav": logging.ERROR,

@@ -173,6 +173,8 @@ async def erase(session: AsyncSession, account: Account) -> None:
     """Delete an account with everything that names it; also where it is somebody's last one."""
     await _leave_doorbells(session, account)
     await session.execute(update(Event).where(Event.person == account.username).values(person=""))
+    own = update(Event).where(Event.doorbell == account.name)  # where each person has a button
+    await session.execute(own.values(doorbell=""))
     mentions = cast(Undo.steps, Text).contains(f'"{account.username}"', autoescape=True)
     await session.execute(delete(Undo).where(mentions))
     touch(session, Account, account.id)

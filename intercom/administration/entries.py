@@ -13,11 +13,7 @@ from intercom.store.folding import folded
 MAX_NAME = 64
 _UNSEEN = re.compile("[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 """Control characters, and those that turn a text's direction around, as in building.tables."""
-_EMAIL = re.compile(
-    r"[^\s@<>\"(),:;\\\[\]]{1,64}@[^\s@<>\"(),:;\\\[\]]+\.[^\s@<>\"(),:;\\\[\].]{2,63}"
-)
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_MAX_EMAIL = 254  # RFC 5321 §4.5.3.1.3, without the angle brackets
 
 
 def name_from(text: str, field: str = "name") -> str:
@@ -30,16 +26,6 @@ def name_from(text: str, field: str = "name") -> str:
     if _UNSEEN.search(name):
         raise RefusedError("people.refused.unseen", field=field)
     return name
-
-
-def email_from(text: str, field: str = "email") -> str | None:
-    """Read an e-mail address; an empty text is none."""
-    address = text.strip()
-    if not address:
-        return None
-    if len(address) > _MAX_EMAIL or not _EMAIL.fullmatch(address) or ".." in address:
-        raise RefusedError("people.refused.email", field=field)
-    return address
 
 
 def username_from(text: str, field: str = "username") -> str:

@@ -84,6 +84,8 @@ class AdminSide:
             outbox=self.outbox,
             now=now,
             origin=self._origin,
+            sip_server=f"{bracketed(advertised_address(settings))}:{settings.sip_port}",
+            panel_key=self._parts.panel_link.public_key,
             is_tls=site[FRONT].config.is_tls,
             checks=self._checks,
             backup_days=settings.backup_days,

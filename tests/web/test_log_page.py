@@ -81,7 +81,7 @@ async def test_a_filter_leaves_what_was_asked_for(office, asked, found):
     rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
     assert (status, shown) == (200, 200)
     assert {row["Id"] for row in rows} == found
-    assert page.count('<time class="act') == len(found)
+    assert page.count('<time class="tn"') == len(found)
 
 
 async def test_a_csv_file_holds_no_formula_and_every_line(office):
@@ -110,7 +110,7 @@ async def test_pages_of_a_long_log_follow_one_another(office):
     _, last = await browser.get(f"{LOG}?what=opened&page=3")
 
     assert "what=opened&amp;page=2" in first
-    assert last.count('<time class="act') == 20
+    assert last.count('<time class="tn"') == 20
 
 
 async def test_a_shorter_retention_deletes_what_is_older_at_once(office):

@@ -15,6 +15,7 @@ from nacl.signing import SigningKey
 
 from intercom.adapters.panel_link.connection import PanelConnection
 from intercom.adapters.panel_link.guesses import LinkGuesses
+from intercom.adapters.panel_link.key import public_key_text
 from intercom.adapters.panel_link.order import COMMAND_LIFE_MS, OFFLINE, Order
 from intercom.adapters.panel_link.screens import (
     HOME,
@@ -100,6 +101,11 @@ class PanelLinkHub:
         """Whether it is online, and since when."""
         self.on_state: Callable[[PanelId, bool], None] = lambda _panel_id, _is_online: None
         """Told when a panel comes online or goes offline."""
+
+    @property
+    def public_key(self) -> str:
+        """The key that panels pin, as base64."""
+        return public_key_text(self._key)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve GET /panel-link."""

@@ -83,6 +83,6 @@ def _shown(alert: Alert, language: str, zone: tzinfo, now: datetime) -> ShownAle
         icon=_ICONS[AlertKind(alert.kind)],
         title=words(language, f"{key}.title", subject=alert.subject),
         todo=words(language, f"{key}.todo"),
-        raised=format_datetime(alert.raised_at, "d. MMMM y HH:mm", zone, locale),
+        raised=format_datetime(alert.raised_at, "medium", zone, locale),
         lasted=format_timedelta(lasted, threshold=1.5, locale=locale),
     )

@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 
-
 _LOCALE = {"en": "en_GB"}
 """Where it is another one than the language's own: days come before months."""
 

@@ -156,9 +156,13 @@ def _day(text: str) -> date | None:
 
 def _days(lines: Iterable[ShownLine], language: str) -> list[Day]:
     return [
-        Day(format_date(day, "full", LOCALES[language]).capitalize(), tuple(of_day))
+        Day(_first_large(format_date(day, "full", LOCALES[language])), tuple(of_day))
         for day, of_day in groupby(lines, key=lambda line: line.at.date())
     ]
+
+
+def _first_large(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _cells(line: ShownLine, language: str) -> tuple[str, ...]:

@@ -71,6 +71,10 @@ class Office:
     """Wall time, aware."""
     origin: str = ""
     """The service's own address for links, such as https://door.example."""
+    sip_server: str = ""
+    """Where panels log in by SIP, as host:port."""
+    panel_key: str = ""
+    """The public key by which our own panels know the service, as base64."""
     is_tls: bool = False
     checks: NumberChecks | None = None
     """Check calls of people's numbers; None where no telephone can be called."""

@@ -174,6 +174,7 @@ class _Pages:
             status=max(each.status for each in forms),
             listed=Listed(panel, door, self._live(panel)),
             since=since_of,
+            ways=self._ways_of(visit, panel),
             entries=entries[:MAX_ENTRIES],
             count=len(entries),
             form=forms[0],
@@ -193,10 +194,18 @@ class _Pages:
             make=NAMES.get(panel.document["make"], ""),
             is_own=panel.document["make"] == panels.OWN,
             password=panel.document["password"],
-            server=_host_of(self._office.origin) or visit.request.host.partition(":")[0],
-            origin=self._office.origin or f"{visit.request.scheme}://{visit.request.host}",
+            ways=self._ways_of(visit, panel),
             is_new=is_new,
         )
+
+    def _ways_of(self, visit: Visit, panel: Panel) -> list[tuple[str, str]]:
+        """Give all but the password by which a panel finds and knows the service: words' name, text."""
+        office = self._office
+        ways = [("sip_server", office.sip_server), ("username", panel.id)]
+        if panel.document.get("make") != panels.OWN:
+            return ways
+        origin = office.origin or f"{visit.request.scheme}://{visit.request.host}"
+        return [("server", origin), ("key", office.panel_key), *ways]
 
     def _entries(self, panel_id: str) -> list[Entry]:
         """List what stands on a panel now, by name."""
@@ -234,7 +243,3 @@ def _form_of(panel: Panel) -> Form:
             "picture_username": snapshot.get("username", ""),
         }
     )
-
-
-def _host_of(origin: str) -> str:
-    return origin.partition("//")[2].partition("/")[0].partition(":")[0]

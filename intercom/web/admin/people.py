@@ -50,6 +50,7 @@ def routes(office: Office) -> list[Route]:
         Route("GET", _PERSON, partial(_show, office), ADMINISTRATORS),
         Route("POST", _PERSON, partial(_change, office), ADMINISTRATORS),
         Route("POST", _PERSON + "/invite", partial(_invite, office), ADMINISTRATORS),
+        Route("POST", _PERSON + "/check", partial(_check_number, office), ADMINISTRATORS),
         Route("POST", _PERSON + "/ring", partial(_ring, office), ADMINISTRATORS),
         Route("POST", _PERSON + "/unit", partial(_change_unit, office), ADMINISTRATORS),
         Route("POST", _PERSON + "/logins/end", partial(_end_login, office), ADMINISTRATORS),
@@ -180,6 +181,9 @@ async def show_person(
         ring_form=forms[1],
         delete_form=forms[2],
         is_verified=number_checks.is_verified(account, office.now().date()),
+        backup_days=office.backup_days,
+        can_check=office.checks is not None,
+        check=office.checks.state(account.id) if office.checks else None,
         verified_until=number_checks.ends_on(account),
         languages=languages(visit.language),
         ways=[
@@ -230,6 +234,17 @@ async def _invite(office: Office, visit: Visit) -> web.Response:
         await invitations.invite(session, account, office.now())
     office.outbox.wake()
     return done(person_path(visit), "people.done.invited")
+
+
+async def _check_number(office: Office, visit: Visit) -> web.Response:
+    async with office.database.reading() as session:
+        account = await managed(session, visit)
+    try:
+        if office.checks is not None:
+            office.checks.start(account, place_of(visit))
+    except RefusedError as error:
+        return await show_person(office, visit, form=refused_form(visit, error))
+    return done(person_path(visit), "people.done.check_started")
 
 
 async def _ring(office: Office, visit: Visit) -> web.Response:

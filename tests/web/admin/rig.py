@@ -25,6 +25,7 @@ from intercom.web.sessions import LoginTable
 from intercom.web.signaling import AppHub
 
 PASSWORD = "correct horse battery"
+ORIGIN, SIP_SERVER, PANEL_KEY = "http://127.0.0.1", "127.0.0.1:5070", "S2V5IG9mIHRoZSByb3V0ZXI="
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 _FAULT = re.compile(r'class="fault"[^>]*>.*?<span>(.*?)</span>', re.DOTALL)
@@ -197,7 +198,9 @@ async def open_rig(database: Database, port: int = 0) -> AsyncIterator[Rig]:
         logins=rig.logins,
         outbox=rig.outbox,
         now=lambda: rig.now,
-        origin="http://127.0.0.1",
+        origin=ORIGIN,
+        sip_server=SIP_SERVER,
+        panel_key=PANEL_KEY,
     )
     add_admin(app, office, Gate(database, app[FRONT]))
     async with serving(app, "127.0.0.1", port) as bound:

@@ -155,3 +155,14 @@ async def test_the_sample_file_can_be_imported(rig: Rig, client: Client):
 
     assert preview.status == 200
     assert "Ola Nordmann" in preview.text
+
+
+async def test_a_number_can_be_checked_only_where_calls_can_be_made(rig: Rig, client: Client):
+    await start(rig, client)
+    await move_in(client, number="900 12 345")
+
+    shown = await client.get(f"{PLACE}/people/2")
+
+    assert "+4790012345" in shown.text
+    assert "Ikke bekreftet" in shown.text
+    assert "/people/2/check" not in shown.text

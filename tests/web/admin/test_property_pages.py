@@ -11,7 +11,7 @@ from intercom.store.kinds import Role
 from intercom.store.models import Account, CommercialLog, Door, Grant, Panel, Property, QuietHours
 from intercom.web.admin.office import PanelLive
 from intercom.web.admin.sessions import IDLE_S, AdminSessions
-from tests.web.admin.rig import Client, Rig, browsing
+from tests.web.admin.rig import ORIGIN, PANEL_KEY, SIP_SERVER, Client, Rig, browsing
 
 pytestmark = pytest.mark.timeout(20)  # one waits for a database that stays locked
 
@@ -153,6 +153,27 @@ async def test_an_entrance_is_a_door_and_its_panel_which_opens_it(client: Client
     assert panel.door_id == door.id
     assert door.document["relay"] == {"driver": "panel-link", "panel": panel.id, "relay": 1}
     assert panel.document["password"] in shown.text
+
+
+async def test_our_own_panel_is_given_all_by_which_it_finds_and_knows_the_service(
+    client: Client,
+):
+    await _property(client)
+
+    shown = await client.post(f"{PLACE}/panels/new", ENTRANCE)
+    later = await client.get(f"{PLACE}/panels/storgata-14-hovedinngang")
+
+    for page in (shown, later):
+        assert all(each in page.text for each in (ORIGIN, SIP_SERVER, PANEL_KEY))
+
+
+async def test_another_makes_panel_is_told_the_sip_server_with_its_port_and_no_key(client: Client):
+    await _property(client)
+
+    shown = await client.post(f"{PLACE}/panels/new", ENTRANCE, make="generic", code="1234")
+
+    assert SIP_SERVER in shown.text
+    assert PANEL_KEY not in shown.text
 
 
 async def test_a_panels_password_is_shown_once(client: Client, rig: Rig):
