@@ -19,6 +19,8 @@ MAX_MESSAGES = 16_000
 OVERHEAD_BYTES = 400
 """What Python needs for each message beside its bytes; it counts as well."""
 MAX_LINKS = 8_192
+LINK_S = KEEP_S + 300.0
+"""So long a Call-ID's leg is known: no call is longer than five minutes, and its last message is kept too."""
 
 
 class Captured(NamedTuple):
@@ -107,7 +109,7 @@ class Capture:
         """Drop what is older than 15 minutes; to be called every minute, also when nothing comes."""
         self._known.forget_old(now)
         self._strangers.forget_old(now)
-        while self._links and now - next(iter(self._links.values())).at >= 2 * KEEP_S:
+        while self._links and now - next(iter(self._links.values())).at >= LINK_S:
             self._links.popitem(last=False)
 
     def subscribe(self, tap: Tap) -> Callable[[], None]:
