@@ -6,7 +6,7 @@ another and no lock is needed. Ports return at once; what becomes of their work 
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
@@ -46,7 +46,7 @@ class Switchboard:
         diaries: Diaries,
         limits: Limits | None = None,
         transcodings: Transcodings | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime],
     ) -> None:
         """`now` gives the wall clock's time, for quiet hours and the hours of rights."""
         self.keys = Keys(directory=directory, diaries=diaries, now=now)

@@ -220,8 +220,7 @@ class FakeSink(EventSink):
     def told(self):
         """List what happened, whose it was and by which means."""
         return [
-            (line.what.value, line.person, line.means and line.means.value)
-            for line in self.lines
+            (line.what.value, line.person, line.means and line.means.value) for line in self.lines
         ]
 
 

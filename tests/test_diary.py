@@ -37,6 +37,7 @@ async def office(kind=PropertyKind.COMMERCIAL) -> AsyncIterator[tuple[World, Swi
         token=lambda length: f"{next(numbers):0{length}}",
         diaries=world.diaries,
         limits=Limits(),
+        now=lambda: NOW,
     )
     async with asyncio.timeout(3), asyncio.TaskGroup() as tasks:
         switchboard.start(tasks, world.ports)
@@ -133,6 +134,22 @@ async def test_what_the_door_did_is_told_as_it_was_measured(outcome, what):
     assert world.sink.told()[1:] == [(what, "anna", "app")]
 
 
+async def test_a_phone_that_has_used_up_its_openings_leaves_a_line_of_the_refusal():
+    async with office() as (world, switchboard):
+        switchboard.post(world.apps.leg, ev.LegFailed(world.apps.leg, ev.LegFailure.UNREACHABLE))
+        await settled()
+        phone = world.phones.leg
+        switchboard.post(phone, ev.LegAnswered(phone))
+        for _ in range(Limits().max_openings + 1):
+            switchboard.post(phone, ev.DigitPressed(phone, "5"))
+            await settled()
+
+    assert world.sink.told()[4:] == [
+        *[("opened", "anna", "phone")] * 3,
+        ("refused", "anna", "phone"),
+    ]
+
+
 async def test_an_opening_without_an_answer_when_the_service_stops_is_told_as_unknown():
     world = World()
     world.relay.result = None  # it never says anything
@@ -141,6 +158,7 @@ async def test_an_opening_without_an_answer_when_the_service_stops_is_told_as_un
         trace=Trace(lambda: 0.0),
         token=lambda length: "0" * length,
         diaries=world.diaries,
+        now=lambda: NOW,
     )
 
     async def serve() -> None:

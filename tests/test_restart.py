@@ -116,6 +116,26 @@ def test_only_what_is_written_for_people_reads_the_wall_clock():
         "intercom/app/sip_trace.py",
         "intercom/adapters/sip/hep.py",
         "intercom/adapters/panel_link/connection.py",  # the welcome's, which panels show
+        "intercom/wall_clock.py",
+    }
+
+
+def test_the_wall_clock_is_given_out_at_the_edge_alone():
+    """Calls, doors and limits count by the loop's clock; hours of people come to them as an argument."""
+    root = Path(__file__).parents[1] / "intercom"
+    takers = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if re.search(
+            r"^from intercom(\.wall_clock)? import .*\b(wall_clock|now|today)\b",
+            path.read_text("utf-8"),
+            re.M,
+        )
+    }
+
+    assert {each for each in takers if not each.startswith(("app/", "cli/"))} == {
+        "web/sessions.py",  # the day of a log-in, in the list of them
+        "web/admin/sessions.py",
     }
 
 

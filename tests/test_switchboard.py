@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 from structlog.testing import capture_logs
 
-from intercom import active_call, pulse
+from intercom import active_call, pulse, wall_clock
 from intercom.media.dtmf import DigitWay
 from intercom.ports import RelayOutcome, RelayResult
 from intercom.routing import events as ev
@@ -80,6 +80,7 @@ async def open_rig(house: Directory | None = None, **limits: float) -> AsyncIter
         token=lambda length: f"{next(numbers):0{length}}",
         diaries=world.diaries,
         limits=Limits(**limits),
+        now=wall_clock.now,
     )
     async with asyncio.timeout(3), asyncio.TaskGroup() as tasks:
         rig.switchboard.start(tasks, world.ports)
@@ -467,6 +468,7 @@ async def test_calls_whose_tasks_are_cancelled_end_their_legs():
         trace=Trace(lambda: 0.0),
         token=lambda length: "0" * length,
         diaries=World().diaries,
+        now=wall_clock.now,
     )
 
     async def serve() -> None:

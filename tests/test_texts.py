@@ -33,3 +33,9 @@ def test_every_language_of_a_room_has_the_same_texts_with_the_same_values_in_the
         for key, text in found.items():
             assert text.strip(), f"{name}: {key}"
             assert values_in(text) == values_in(english[key]), f"{name}: {key}"
+
+
+def test_one_thing_is_not_spoken_of_as_many():
+    assert texts.words("en", "property.list.units", count=1) == "1 unit"
+    assert texts.words("nb", "property.list.units", count=2) == "2 enheter"
+    assert texts.words("en", "people.units.found", count=1, total=2) == "1 of 2 units"

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -138,7 +139,7 @@ class MailConnection:
         """Send a letter; raises MailError, `is_of_one` when the next letter may still leave."""
         try:
             message = _message(letter, self._server, now)
-        except ValueError as error:  # an address that no header can hold
+        except (ValueError, LookupError, MessageError) as error:  # an address no header can hold
             raise MailError(MailFault.REFUSED, "address", is_of_one=True) from error
         try:
             await self._client.send_message(
@@ -198,6 +199,7 @@ def _message(letter: Letter, server: MailServer, now: datetime) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834 §5: nobody's holiday answers it
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")
+    message.as_bytes()  # raises here, not while the server waits for it
     return message
 
 

@@ -4,10 +4,16 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import date
+from email.errors import MessageError
+from email.headerregistry import Address
 
-from sqlalchemy import Text, and_, cast, delete, func, select, update
+from sqlalchemy import and_, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
+from intercom.administration import invitations
+from intercom.administration.door_rights import end_rights_to
+from intercom.administration.undo_memory import forget_people
 from intercom.errors import RefusedError
 from intercom.store.database import touch
 from intercom.store.kinds import Role
@@ -16,9 +22,9 @@ from intercom.store.models import (
     Doorbell,
     Event,
     Grant,
+    MailToken,
     Member,
     Transfer,
-    Undo,
     Unit,
 )
 from intercom.texts import LANGUAGES
@@ -78,9 +84,18 @@ def checked_name(name: str) -> str:
 def checked_email(email: str) -> str:
     """Give an e-mail address as it is kept; refuse what cannot be one."""
     email = email.strip()
-    if len(email) > MAX_EMAIL_CHARACTERS or not _EMAIL.fullmatch(email) or ".." in email:
+    if len(email) > MAX_EMAIL_CHARACTERS or not _EMAIL.fullmatch(email) or not _is_mailable(email):
         raise RefusedError("account.email_wrong", field="email")
     return email
+
+
+async def change_email(session: AsyncSession, account: Account, email: str | None) -> None:
+    """Give an account another address; links that went to the one of before hold no longer."""
+    if email == account.email:
+        return
+    account.email = email
+    await session.execute(delete(MailToken).where(MailToken.account_id == account.id))
+    await invitations.forget_proof(session, account.id)
 
 
 def checked_language(language: str) -> str:
@@ -143,6 +158,23 @@ async def grant(
         await session.flush()
 
 
+async def exchange_role(
+    session: AsyncSession, account_id: int, unit_id: int, before: Role, after: Role
+) -> None:
+    """Make another role of the one that somebody has in a unit; nothing for who has it no longer."""
+    other = aliased(Grant)
+    has_both = exists().where(
+        other.account_id == account_id, other.unit_id == unit_id, other.role == after
+    )
+    own = and_(Grant.account_id == account_id, Grant.unit_id == unit_id, Grant.role == before)
+    for change in (
+        update(Grant).where(own, ~has_both).values(role=after),
+        delete(Grant).where(own, has_both),
+    ):
+        await session.execute(change.execution_options(synchronize_session=False))
+    touch(session, Account, account_id)
+
+
 async def revoke(session: AsyncSession, row: Grant) -> None:
     """Take a role away, and the account with it where it is nothing else.
 
@@ -155,13 +187,25 @@ async def revoke(session: AsyncSession, row: Grant) -> None:
     await session.flush()
     if await is_nobody(session, account.id):
         await erase(session, account)
+    elif row.property_id is not None:
+        await lose_doors(session, account, row.property_id)
+
+
+async def lose_doors(
+    session: AsyncSession, account: Account, property_id: str, unit_id: int | None = None
+) -> None:
+    """Take the own rights to doors that went with a place somebody has lost: a unit's, or a property's."""
+    if property_id not in await places_of(session, account):
+        await end_rights_to(session, account.id, property_id=property_id)
+    elif unit_id is not None:
+        await end_rights_to(session, account.id, unit_id=unit_id)
 
 
 async def delete_account(session: AsyncSession, account: Account) -> None:
     """Delete an account and all that is kept of the person, at once (A19).
 
-    Refuses the last operator and a property's last administrator. An import that mentions the person can
-    no longer be undone. The caller ends the log-ins and lets the database forget what was deleted.
+    Refuses the last operator and a property's last administrator. The caller ends the log-ins and lets
+    the database forget what was deleted.
     """
     grants = list(await session.scalars(select(Grant).where(Grant.account_id == account.id)))
     for each in grants:
@@ -175,8 +219,7 @@ async def erase(session: AsyncSession, account: Account) -> None:
     await session.execute(update(Event).where(Event.person == account.username).values(person=""))
     own = update(Event).where(Event.doorbell == account.name)  # where each person has a button
     await session.execute(own.values(doorbell=""))
-    mentions = cast(Undo.steps, Text).contains(f'"{account.username}"', autoescape=True)
-    await session.execute(delete(Undo).where(mentions))
+    await forget_people(session, {account.id: account.name})
     touch(session, Account, account.id)
     await session.delete(account)
     await session.flush()
@@ -197,7 +240,7 @@ async def is_nobody(session: AsyncSession, account_id: int) -> bool:
 
 
 async def places_of(session: AsyncSession, account: Account) -> frozenset[str]:
-    """List the properties in which an account has a role or is rung."""
+    """List the properties in which an account has a role, is rung or is to own a unit."""
     granted = await session.scalars(
         select(Grant.property_id).where(
             Grant.account_id == account.id, Grant.property_id.is_not(None)
@@ -213,7 +256,13 @@ async def places_of(session: AsyncSession, account: Account) -> frozenset[str]:
         .join(Member, Member.doorbell_id == Doorbell.id)
         .where(Member.account_id == account.id)
     )
-    return frozenset(each for each in (*granted, *housed, *rung) if each is not None)
+    promised = await session.scalars(
+        select(Unit.property_id)
+        .join(Transfer, Transfer.unit_id == Unit.id)
+        .where(Transfer.new_owner_id == account.id)
+    )
+    found = (*granted, *housed, *rung, *promised)
+    return frozenset(each for each in found if each is not None)
 
 
 async def may_manage(session: AsyncSession, property_id: str, account: Account) -> bool:
@@ -263,6 +312,18 @@ async def _refuse_last(session: AsyncSession, row: Grant) -> None:
     )
     if not others:
         raise RefusedError(_LAST[row.role])
+
+
+def _is_mailable(email: str) -> bool:
+    """Tell whether the header of a mail can hold an address (RFC 5322 §3.4.1, RFC 5890 for its domain)."""
+    if any(not character.isprintable() for character in email):
+        return False
+    try:
+        Address(addr_spec=email)
+        email.rpartition("@")[2].encode("idna")
+    except (MessageError, ValueError, LookupError):
+        return False
+    return True
 
 
 async def _checked_username(session: AsyncSession, username: str) -> str:

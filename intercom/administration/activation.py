@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from intercom.administration import accounts, transfers
+from intercom.administration.units import inhabitants
 from intercom.errors import RefusedError
 from intercom.store.models import Account, Property, Transfer, Unit
 
@@ -15,9 +16,9 @@ async def register(
 ) -> Transfer:
     """Register a unit's owner and mail the link to confirm; again with the same mail sends it again.
 
-    Refuses a unit that is active: there a new owner comes by a transfer.
+    Refuses a unit that is active or inhabited: there a new owner comes by a transfer.
     """
-    if unit.activated_on is not None:
+    if unit.activated_on is not None or await inhabitants(session, unit.id):
         raise RefusedError("account.unit_is_active")
     email = accounts.checked_email(email)
     name = accounts.checked_name(name)

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from intercom.administration import invitations
 from intercom.administration.invitations import ALERT
+from intercom.administration.number_checks import due_counts
 from intercom.errors import StoreDownError
 from intercom.routing.directory import Directory, Panel
 from intercom.store.database import Database
@@ -29,8 +30,6 @@ OFFLINE_FOR = timedelta(seconds=60)
 """A panel or trunk that is away for less is not worth anybody's evening."""
 QUIET_AFTER = timedelta(hours=1)
 """What comes back so soon is shown, and not mailed a second time."""
-NUMBER_HOLDS = timedelta(days=365)
-"""Requirement B11: a number is checked each year."""
 CLEARED_KEPT = timedelta(days=90)
 
 log = structlog.get_logger()
@@ -43,7 +42,8 @@ class AlertKind(Enum):
     TRUNK_DOWN = "trunk_down"
     MAIL_FAILED = "mail_failed"
     MAIL_SERVER = "mail_server"
-    NUMBER_EXPIRED = "number_expired"
+    NUMBERS_DUE = "numbers_due"
+    """Of people; the subject is how many, and nothing else of them."""
     CERTIFICATE = "certificate"
     """It ends soon, or has ended."""
     EVENTS_LOST = "events_lost"
@@ -58,7 +58,7 @@ class Fault:
     """None: the whole service's, for its operators."""
     kind: AlertKind
     subject: str = ""
-    """The panel's or trunk's id, or a file's name; never a person's."""
+    """The panel's or trunk's id, a file's name, or of numbers how many; never a person's."""
 
 
 class PanelState(Protocol):
@@ -144,7 +144,13 @@ class Alarm:
     async def _write(self, wrong: set[Fault], now: datetime) -> None:
         async with self._database.writing() as session:
             standing = list(await session.scalars(_STANDING))
+            counted = {
+                fault.property_id: fault for fault in wrong if fault.kind is AlertKind.NUMBERS_DUE
+            }
             for each in standing:
+                fault = counted.get(each.property_id)
+                if fault is not None and each.kind == fault.kind.value:
+                    each.subject = fault.subject  # more or fewer of them are no new alert
                 if _fault_of(each) not in wrong:
                     each.cleared_at = now
             for fault in sorted(wrong - {_fault_of(each) for each in standing}, key=_order):
@@ -223,13 +229,9 @@ async def _of_mails(session: AsyncSession) -> set[Fault]:
 
 
 async def _of_numbers(session: AsyncSession, now: datetime) -> set[Fault]:
-    """Tell in which properties a number's yearly check is over; not whose."""
-    expired = select(Account.id).where(
-        Account.number.is_not(None), Account.number_verified_on <= (now - NUMBER_HOLDS).date()
-    )
-    return {
-        Fault(each, AlertKind.NUMBER_EXPIRED) for each in await _properties_of(session, expired)
-    }
+    """Tell in which properties how many numbers need their yearly check; not whose."""
+    counts = await due_counts(session, now.date())
+    return {Fault(place, AlertKind.NUMBERS_DUE, str(count)) for place, count in counts.items()}
 
 
 async def _properties_of(session: AsyncSession, accounts: Select[int]) -> set[str]:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from intercom.administration import tokens
+from intercom.administration import invitations, tokens
 from intercom.errors import RefusedError
 from intercom.store.kinds import TokenPurpose
-from intercom.store.models import Account
+from intercom.store.models import Account, Grant
 
 MIN_PASSWORD_CHARACTERS = 10
 MAX_PASSWORD_CHARACTERS = 512
@@ -43,6 +44,8 @@ class Holder:
     language: str
     is_new: bool
     """There was none before."""
+    is_staff: bool = False
+    """The account is for Webadmin alone: it belongs to no unit."""
 
 
 def check_password(password: str, username: str) -> None:
@@ -67,7 +70,11 @@ async def holder(session: AsyncSession, token: str, now: datetime) -> Holder:
     """Tell whose password a link sets, without using it; refuse one that is over."""
     link = await tokens.find(session, token, _SET_PASSWORD, now)
     account = await session.get_one(Account, link.account_id)
-    return Holder(account.id, account.username, account.language, account.password_hash is None)
+    home = await session.scalar(
+        select(Grant.id).where(Grant.account_id == account.id, Grant.unit_id.is_not(None)).limit(1)
+    )
+    is_new = account.password_hash is None
+    return Holder(account.id, account.username, account.language, is_new, is_staff=home is None)
 
 
 async def set_by_link(
@@ -79,6 +86,7 @@ async def set_by_link(
     """
     found = await holder(session, token, now)
     await set_password(session, await session.get_one(Account, found.account_id), password_hash)
+    await invitations.prove(session, found.account_id, now)
     return found
 
 

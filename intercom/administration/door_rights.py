@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from intercom.administration.quiet import EVERY_DAY, minute_from
 from intercom.errors import RefusedError
-from intercom.store.models import Door, DoorRight
+from intercom.store.database import touch
+from intercom.store.models import Account, Door, DoorRight
 
 MAX_RIGHTS = 40
 """A person or a unit."""
@@ -118,3 +119,16 @@ async def end_right(
     if door is not None and door.property_id == property_id:
         await session.delete(right)
         await session.flush()
+
+
+async def end_rights_to(
+    session: AsyncSession, account_id: int, *, property_id: str = "", unit_id: int | None = None
+) -> None:
+    """Take from a person every right of their own to a property's doors, or to those of a unit alone."""
+    doors = select(Door.id).where(
+        Door.unit_id == unit_id if unit_id is not None else Door.property_id == property_id
+    )
+    await session.execute(
+        delete(DoorRight).where(DoorRight.account_id == account_id, DoorRight.door_id.in_(doors))
+    )
+    touch(session, Account, account_id)

@@ -21,7 +21,16 @@ HTTP_MAKES = tuple(name for name, make in MAKES.items() if make.opens is not Non
 """Makes whose panels open their door by HTTP."""
 DRIVERS = (PANEL_LINK, *HTTP_MAKES, PANEL_CODE, HTTP)
 _KEPT = ("password", "password_file", "password_env", "code", "code_file", "code_env")
-"""What an empty field leaves as it was: it is never shown again."""
+"""What an empty field leaves as it was, while it goes to the same place: it is never shown again."""
+_WHERE = {
+    "driver": "",
+    "host": "",
+    "url": "",
+    "scheme": "https",
+    "panel": "",
+    "authentication": "none",
+}
+"""Where a secret goes, and what a field that is missing means: no machine gets what was given for another."""
 _FIELDS = {
     PANEL_LINK: ("panel", "relay"),
     PANEL_CODE: ("panel", "code"),
@@ -116,7 +125,7 @@ def _relay_from(typed: Mapping[str, str], before: Mapping[str, Any]) -> dict[str
         relay.pop("code", None)  # typed for another make before
     if "relay" in relay:
         relay["relay"] = _number(relay["relay"])
-    if before.get("driver") == driver:
+    if all(before.get(n, usual) == relay.get(n, usual) for n, usual in _WHERE.items()):
         for secret in ("password", "code"):
             if secret in names and secret not in relay:
                 relay |= {n: before[n] for n in _KEPT if n in before and n.startswith(secret)}

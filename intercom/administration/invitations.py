@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from intercom.errors import RefusedError
@@ -15,6 +15,8 @@ PASSWORD = "password"  # noqa: S105 - a word, no secret
 TRANSFER = "transfer"
 ACTIVATION = "activation"
 ALERT = "alert"
+PROOF = "proof"
+"""No mail: the mark that a link which went to the account's address was used, so that it is theirs."""
 AGAIN_AFTER = timedelta(minutes=2)
 """A forgotten password is not mailed more often than this, however often somebody asks."""
 MAX_ACCOUNTS_AT_ONE_ADDRESS = 8
@@ -88,9 +90,29 @@ async def accounts_of(session: AsyncSession, name_or_email: str) -> list[int]:
 async def status(session: AsyncSession, account_id: int) -> list[MailStatus]:
     """List the last mail of each kind to an account, newest first."""
     rows = await session.scalars(
-        select(Mail).where(Mail.account_id == account_id).order_by(Mail.asked_at.desc())
+        select(Mail)
+        .where(Mail.account_id == account_id, Mail.kind != PROOF)
+        .order_by(Mail.asked_at.desc())
     )
     return [
         MailStatus(each.kind, each.state, each.asked_at, each.sent_at, each.cause or "")
         for each in rows
     ]
+
+
+async def prove(session: AsyncSession, account_id: int, now: datetime) -> None:
+    """Note that whoever holds an account reads the mail that goes to its address."""
+    await forget_proof(session, account_id)
+    values = {"state": MailState.SENT, "asked_at": now, "sent_at": now, "tries": 0}
+    await session.execute(insert(Mail).values(account_id=account_id, kind=PROOF, **values))
+
+
+async def forget_proof(session: AsyncSession, account_id: int) -> None:
+    """Forget it: the address is another one."""
+    await session.execute(delete(Mail).where(Mail.account_id == account_id, Mail.kind == PROOF))
+
+
+async def is_proven(session: AsyncSession, account_id: int) -> bool:
+    """Tell whether an account's address is known to be its holder's."""
+    found = select(Mail.id).where(Mail.account_id == account_id, Mail.kind == PROOF)
+    return await session.scalar(found) is not None

@@ -43,11 +43,18 @@ async def facts_of(
         email=account.email,
         username=account.username,
         language=account.language,
-        place=f"{place.name}, {place.address}" if place else "",
+        place=_words_of(place) if place else "",
         unit=unit.label if unit else "",
         contact=(place.contact_email or "") if place else "",
         lines=lines,
+        is_staff=unit is None,
     )
+
+
+def _words_of(place: Property) -> str:
+    """Name a property once: many are called what their address begins with."""
+    is_in_address = place.address.casefold().startswith(place.name.casefold())
+    return place.address if is_in_address else f"{place.name}, {place.address}"
 
 
 async def _alerts(

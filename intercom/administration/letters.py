@@ -26,6 +26,8 @@ class Facts:
     """Whom to ask; empty: nobody is named."""
     lines: tuple[str, ...] = ()
     """ALERT: what is wrong, each in the account's language."""
+    is_staff: bool = False
+    """The account is for Webadmin alone: nobody rings it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ def letter(kind: str, facts: Facts, origin: str, token: str) -> Letter:
             _Paragraph(say(f"{kind}.once")),
         ]
         if kind == invitations.INVITATION:
-            body += [_Paragraph(say("invitation.app"), f"{origin}/")]
+            where = ("admin", "/admin") if facts.is_staff else ("app", "/")
+            body += [_Paragraph(say(f"invitation.{where[0]}"), origin + where[1])]
         body += [_Paragraph(say("not_you"))]
     if facts.contact:
         body += [_Paragraph(say("ask"))]

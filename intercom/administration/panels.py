@@ -192,7 +192,7 @@ def _snapshot_from(facts: PanelFacts, before: Mapping[str, Any]) -> dict[str, An
         snapshot["authentication"] = "digest"
     if typed.get("password"):
         snapshot["password"] = typed["password"]
-    else:
+    elif (before.get("url"), before.get("host")) == (snapshot.get("url"), snapshot.get("host")):
         snapshot |= {name: value for name, value in before.items() if name.startswith("password")}
     has_password = any(name.startswith("password") for name in snapshot)
     if ("username" in snapshot) != has_password or (not is_url and "username" not in snapshot):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from intercom.administration import accounts
@@ -20,7 +20,7 @@ from intercom.administration.entries import (
     proposed_doorbell_name,
     region_of_zone,
 )
-from intercom.administration.invitations import INVITATION, invite
+from intercom.administration.invitations import INVITATION, ask, invite
 from intercom.errors import RefusedError
 from intercom.store.kinds import MailState, Role
 from intercom.store.models import Account, Doorbell, Grant, Mail, Property, Unit
@@ -125,12 +125,18 @@ async def change_person(
     """Change a person; a number that is another one must be verified again before it is called."""
     name = accounts.checked_name(details.name)
     email = accounts.checked_email(details.email) if details.email.strip() else None
-    number = number_from(details.number, region_of_zone(time_zone))
     language = accounts.checked_language(details.language)
-    account.name, account.email, account.language = name, email, language
+    account.name, account.language = name, language
+    await accounts.change_email(session, account, email)
+    set_number(account, details.number, time_zone)
+    await session.flush()
+
+
+def set_number(account: Account, text: str, time_zone: str) -> None:
+    """Give a person another number as it is written where they live; it is called once it is verified."""
+    number = number_from(text, region_of_zone(time_zone))
     if number != account.number:
         account.number, account.number_verified_on = number, None
-    await session.flush()
 
 
 async def change_role(session: AsyncSession, unit: Unit, account: Account, role: Role) -> None:
@@ -142,6 +148,7 @@ async def change_role(session: AsyncSession, unit: Unit, account: Account, role:
         raise RefusedError("admin.not_there")
     for extra in grants[1:]:
         await session.delete(extra)
+    await session.flush()  # first: no two grants are the same
     grants[0].role = role
     await session.flush()
 
@@ -156,12 +163,11 @@ async def leave_unit(session: AsyncSession, unit: Unit, account: Account) -> boo
         if not doorbell.members:
             doorbell.name, doorbell.is_hidden = unit.label, True
     await session.flush()
-    if await session.scalar(
-        select(func.count()).select_from(Grant).where(Grant.account_id == account.id)
-    ):
-        return False
-    await accounts.erase(session, account)
-    return True
+    if await accounts.is_nobody(session, account.id):
+        await accounts.erase(session, account)
+        return True
+    await accounts.lose_doors(session, account, unit.property_id, unit.id)
+    return False
 
 
 def is_left(doorbell: Doorbell, unit: Unit) -> bool:
@@ -188,6 +194,44 @@ async def standings(session: AsyncSession, accounts_: Iterable[Account]) -> dict
         for account_id, state in mails.all():
             found[account_id] = _STANDING[state]
     return found
+
+
+async def held_invitations(session: AsyncSession, property_id: str) -> list[int]:
+    """List whom of a property's units no invitation was ever sent, though they have an address.
+
+    Left out are people of other places, too, and whoever runs something.
+    """
+    return list(await session.scalars(_held(property_id).order_by(Account.id)))
+
+
+async def count_held(session: AsyncSession, property_id: str) -> int:
+    """Count those of `held_invitations`."""
+    held = _held(property_id).subquery()
+    return int(await session.scalar(select(func.count()).select_from(held)) or 0)
+
+
+def _held(property_id: str) -> Select[int]:
+    """Select them by sets that are made once each, not for each of thousands of people."""
+    here = select(Unit.id).where(Unit.property_id == property_id)
+    elsewhere = select(Grant.account_id).where(
+        or_(Grant.unit_id.is_(None), Grant.unit_id.not_in(here))
+    )
+    invited = select(Mail.account_id).where(Mail.kind == INVITATION)
+    return select(Account.id).where(
+        Account.id.in_(select(Grant.account_id).where(Grant.unit_id.in_(here))),
+        Account.email.is_not(None),
+        Account.password_hash.is_(None),
+        Account.id.not_in(elsewhere),
+        Account.id.not_in(invited),
+    )
+
+
+async def invite_held(session: AsyncSession, property_id: str, now: datetime) -> int:
+    """Send every invitation that was held back in a property; give how many that are."""
+    held = await held_invitations(session, property_id)
+    for account_id in held:
+        await ask(session, account_id, INVITATION, now)
+    return len(held)
 
 
 async def _grants_in(session: AsyncSession, unit_id: int, account_id: int) -> list[Grant]:

@@ -75,10 +75,6 @@ class _StoredPanel(PanelTable):
     buttons: dict[str, str] = {}  # noqa: RUF012 - a pydantic model's default is copied
 
 
-class WrongRowError(ConfigError):
-    """A row cannot be used; the words say why and may name people: they are the operator's alone."""
-
-
 class Pieces:
     """Makes the parts of a directory out of the mirror."""
 

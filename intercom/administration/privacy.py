@@ -7,8 +7,8 @@ from intercom.administration.event_log import log_of
 from intercom.administration.properties import is_same_name
 from intercom.errors import RefusedError
 from intercom.routing.directory import PropertyKind
-from intercom.store.events import new_log
 from intercom.store.models import Event, Property
+from intercom.store.new_log import new_log
 
 
 async def become_commercial(session: AsyncSession, prop: Property, typed_name: str) -> None:

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from intercom.administration import places
 from intercom.administration.names import free_id, slug
 from intercom.administration.places import property_at
+from intercom.administration.undo_memory import forget_people
 from intercom.errors import RefusedError
 from intercom.routing.directory import PropertyKind
 from intercom.store.database import touch
-from intercom.store.events import new_log
 from intercom.store.models import (
     Account,
     Alert,
@@ -30,6 +30,7 @@ from intercom.store.models import (
     Transfer,
     Unit,
 )
+from intercom.store.new_log import new_log
 from intercom.texts import LANGUAGES
 
 MAX_NAME = 64
@@ -147,12 +148,15 @@ async def _erase_nobodies(session: AsyncSession, people: list[int]) -> None:
         exists().where(Member.account_id == Account.id),
         exists().where(Transfer.new_owner_id == Account.id),
     )
-    nobody = select(Account.id, Account.username).where(Account.id.in_(people), ~has_place)
+    nobody = select(Account.id, Account.username, Account.name).where(Account.id.in_(people), ~has_place)
     rows = await session.execute(nobody)
-    gone = {number: username for number, username in rows}  # noqa: C416 - rows are no tuples to mypy
+    found = rows.all()
+    gone = {each.id: each.name for each in found}
     if not gone:
         return
-    await session.execute(update(Event).where(Event.person.in_(gone.values())).values(person=""))
+    usernames = [each.username for each in found]
+    await session.execute(update(Event).where(Event.person.in_(usernames)).values(person=""))
+    await forget_people(session, gone)
     await session.execute(delete(Account).where(Account.id.in_(gone)))
     for number in gone:
         touch(session, Account, number)

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Executable, and_, func, insert, or_, select, update
+from sqlalchemy import Executable, and_, func, insert, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from intercom.administration import accounts
 from intercom.administration.buttons import give_buttons
 from intercom.administration.doorbells import new_doorbell_id
 from intercom.administration.invitations import INVITATION
@@ -29,6 +30,7 @@ from intercom.store.models import (
     Mail,
     Member,
     Property,
+    Transfer,
     Unit,
 )
 
@@ -79,13 +81,15 @@ async def _read_people(session: AsyncSession, property_id: str, known: Known) ->
             person = KnownPerson(account_id, username, name, email or "", number or "", language)
             known.people[account_id] = person
         person.homes.setdefault(unit_id, role)
-    elsewhere = select(Grant.account_id).where(
+    granted = select(Grant.account_id).where(
         or_(
             Grant.role == Role.OPERATOR,
             and_(Grant.property_id.is_not(None), Grant.property_id != property_id),
             and_(Grant.unit_id.is_not(None), Grant.unit_id.not_in(here)),
         )
     )
+    promised = select(Transfer.new_owner_id).where(Transfer.unit_id.not_in(here))
+    elsewhere = union(granted, promised)
     async for (account_id,) in _rows(session, elsewhere):
         if account_id in known.people:
             known.people[account_id].is_ours = False
@@ -102,6 +106,7 @@ async def apply_plan(
     account_ids = await _make_accounts(session, plan, now.date(), steps)
     await _change_people(session, plan, steps)
     await _move_in(session, plan, unit_ids, account_ids, steps)
+    await _activate(session, {unit_id for _, unit_id in steps.homes}, now.date())
     bell_ids = await _make_bells(session, property_id, plan, unit_ids, steps)
     await _ring(session, plan, bell_ids, account_ids)
     await give_buttons(session, property_id)
@@ -180,19 +185,14 @@ async def _change_people(session: AsyncSession, plan: Plan, steps: Steps) -> Non
                 name: after or None for name, (_, after) in person.changes.items()
             }
             account = await session.get_one(Account, person.account_id)
+            await accounts.change_email(session, account, values.pop("email", account.email))
             for name, value in values.items():
                 setattr(account, name, value)
             if "number" in values:  # another one: to be verified anew
                 account.number_verified_on = None
             steps.changed(person.account_id, person.changes)
         for unit_id, before, after in person.roles:
-            await session.execute(
-                update(Grant)
-                .where(Grant.account_id == person.account_id, Grant.unit_id == unit_id)
-                .values(role=after)
-                .execution_options(synchronize_session=False)
-            )
-            touch(session, Account, person.account_id)
+            await accounts.exchange_role(session, person.account_id, unit_id, before, after)
             steps.roles.append([person.account_id, unit_id, before.value, after.value])
     await session.flush()
 
@@ -218,6 +218,15 @@ async def _move_in(
     for row in rows:
         touch(session, Account, row["account_id"])
     steps.homes = [[account_id, unit_id] for account_id, unit_id, _ in homes]
+
+
+async def _activate(session: AsyncSession, unit_ids: set[int], today: date) -> None:
+    """Note that somebody lives there, so that no installer registers another owner."""
+    waiting = select(Unit).where(Unit.activated_on.is_(None))
+    for unit in await session.scalars(waiting):
+        if unit.id in unit_ids:
+            unit.activated_on = today
+    await session.flush()
 
 
 async def _make_bells(

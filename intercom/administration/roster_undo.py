@@ -7,9 +7,12 @@ from typing import Any
 
 from sqlalchemy import Delete, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
+from intercom.administration import accounts
 from intercom.administration.buttons import give_buttons
 from intercom.administration.roster_plan import PlannedPerson
+from intercom.administration.undo_memory import forget_people
 from intercom.errors import RefusedError
 from intercom.store.database import touch
 from intercom.store.kinds import Role
@@ -91,18 +94,19 @@ async def keep(session: AsyncSession, property_id: str, steps: Steps, now: datet
 
 
 async def undos_of(session: AsyncSession, property_id: str, now: datetime) -> list[Undo]:
-    """List the imports that can be taken back, newest first."""
+    """List the imports that can be taken back, newest first; their steps, which are many, are not read."""
     found = await session.scalars(
         select(Undo)
         .where(Undo.property_id == property_id, Undo.made_at > now - KEPT_FOR)
         .order_by(Undo.made_at.desc(), Undo.id.desc())
+        .options(defer(Undo.steps))
     )
     return list(found)
 
 
 async def undo_in(session: AsyncSession, property_id: str, undo_id: int, now: datetime) -> Undo:
     """Find an import that can be taken back."""
-    found = await session.get(Undo, undo_id)
+    found = await session.get(Undo, undo_id, options=[defer(Undo.steps)])
     if found is None or found.property_id != property_id or found.made_at <= now - KEPT_FOR:
         raise RefusedError("admin.not_there")
     return found
@@ -115,14 +119,15 @@ async def forget_old(session: AsyncSession, now: datetime) -> None:
 
 async def taking_of(session: AsyncSession, undo: Undo) -> Taking:
     """Say what taking an import back would do now."""
+    await session.refresh(undo, ["steps"])
     steps = Steps(**undo.steps[0])
     taking = Taking()
     here = set(steps.units)
     imported = {tuple(home) for home in steps.homes}
     homes = await _homes(session)
-    accounts = await _accounts(session, steps)
+    made = await _accounts(session, steps)
     for account_id, *values in steps.accounts:
-        account = accounts.get(account_id)
+        account = made.get(account_id)
         if account is None:
             continue
         now_is = [account.name, account.email or "", account.number or "", account.language]
@@ -136,12 +141,14 @@ async def taking_of(session: AsyncSession, undo: Undo) -> Taking:
         else:
             taking.accounts.append(account_id)
     going = set(taking.accounts)
-    await _changes(session, steps, taking)
+    ours = set(await session.scalars(select(Unit.id).where(Unit.property_id == undo.property_id)))
+    ours_alone = {account_id for account_id, units in homes.items() if units <= ours}
+    await _changes(session, steps, taking, ours_alone)
     new = {each[0] for each in steps.accounts}
     taking.homes = [
         (account_id, unit_id)
         for account_id, unit_id in steps.homes
-        if account_id not in new and unit_id in homes.get(account_id, set())
+        if account_id not in new and unit_id in homes.get(account_id, set()) and unit_id in ours
     ]
     leaving = set(taking.homes)
     stay = {
@@ -159,10 +166,16 @@ async def taking_of(session: AsyncSession, undo: Undo) -> Taking:
     return taking
 
 
-async def _changes(session: AsyncSession, steps: Steps, taking: Taking) -> None:
+async def _changes(
+    session: AsyncSession, steps: Steps, taking: Taking, ours_alone: set[int]
+) -> None:
+    """List what of known people goes back; not of one who has become something elsewhere since."""
     for account_id, changes in steps.changes:
         account = await session.get(Account, account_id)
         if account is None:
+            continue
+        if account_id not in ours_alone:
+            taking.kept.append(KeptPerson(account.name, "moved"))
             continue
         for name, (before, after) in changes.items():
             if (getattr(account, name) or "") == after:
@@ -173,8 +186,8 @@ async def _changes(session: AsyncSession, steps: Steps, taking: Taking) -> None:
 
 async def take_back(session: AsyncSession, undo: Undo) -> Taking:
     """Take an import back, but for what was changed since; give what that came to."""
-    steps = Steps(**undo.steps[0])
     taking = await taking_of(session, undo)
+    steps = Steps(**undo.steps[0])
     await _change_back(session, steps, taking)
     await _delete_people(session, undo.property_id, taking)
     await _leave(session, undo.property_id, taking)
@@ -190,20 +203,14 @@ async def take_back(session: AsyncSession, undo: Undo) -> Taking:
 async def _change_back(session: AsyncSession, steps: Steps, taking: Taking) -> None:
     for account_id, name, before in taking.changes:
         account = await session.get_one(Account, account_id)
-        setattr(account, name, before or None)
+        if name == "email":
+            await accounts.change_email(session, account, before or None)
+        else:
+            setattr(account, name, before or None)
         if name == "number":
             account.number_verified_on = None
     for account_id, unit_id, before, after in steps.roles:
-        await session.execute(
-            update(Grant)
-            .where(
-                Grant.account_id == account_id,
-                Grant.unit_id == unit_id,
-                Grant.role == Role(after),
-            )
-            .values(role=Role(before))
-        )
-        touch(session, Account, account_id)
+        await accounts.exchange_role(session, account_id, unit_id, Role(after), Role(before))
     for account_id, unit_id in taking.homes:
         await session.execute(
             delete(Grant).where(Grant.account_id == account_id, Grant.unit_id == unit_id)
@@ -221,12 +228,15 @@ async def _delete_people(session: AsyncSession, property_id: str, taking: Taking
     logs = await session.scalar(
         select(CommercialLog.id).where(CommercialLog.property_id == property_id)
     )
+    known: dict[int, str] = {}
     for ids in _parts(taking.accounts):
+        rows = await session.execute(
+            select(Account.id, Account.username, Account.name).where(Account.id.in_(ids))
+        )
+        found = rows.all()
+        known |= {each.id: each.name for each in found}
         if logs is not None:
-            rows = await session.execute(
-                select(Account.username, Account.name).where(Account.id.in_(ids))
-            )
-            names = {name for both in rows.all() for name in both}
+            names = {name for each in found for name in each[1:]}
             await session.execute(
                 update(Event)
                 .where(Event.log_id == logs, Event.person.in_(names))
@@ -236,6 +246,7 @@ async def _delete_people(session: AsyncSession, property_id: str, taking: Taking
         await session.execute(_without_objects(delete(Account).where(Account.id.in_(ids))))
         for account_id in ids:
             touch(session, Account, account_id)
+    await forget_people(session, known)
 
 
 async def _delete_units(session: AsyncSession, unit_ids: list[int]) -> None:

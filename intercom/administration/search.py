@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Row, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -67,17 +68,29 @@ async def search_units(
 ) -> Page:
     """Find the units in which every word of a text stands somewhere; all of them for none."""
     condition = and_(Unit.property_id == property_id, *map(_holds, _words(text)))
-    count = int(await session.scalar(select(func.count(Unit.id)).where(condition)) or 0)
-    number = min(max(page, 1), max(1, -(-count // PAGE_ROWS)))
-    rows = await session.execute(
-        select(Unit.id, Unit.label)
-        .where(condition)
-        .order_by(Unit.ordered_label, Unit.id)
-        .offset((number - 1) * PAGE_ROWS)
-        .limit(PAGE_ROWS)
-    )
-    labels = {row.id: row.label for row in rows}
+    found = select(Unit.id, Unit.label).where(condition).order_by(Unit.ordered_label, Unit.id)
+    rows, count, number = await _page_of(session, found, page)
+    labels = {unit_id: label for unit_id, label in rows}  # noqa: C416 - rows are no tuples to mypy
     return Page(await _with_people(session, labels), count, number)
+
+
+async def _page_of(
+    session: AsyncSession, found: Select[Any], page: int
+) -> tuple[Sequence[Row[Any]], int, int]:
+    """Read a page of what is found; give its rows, how many there are on all pages, and its number.
+
+    To count costs as much as to find: all is read once where it is one page.
+    """
+    number = max(page, 1)
+    if number == 1:
+        rows = (await session.execute(found.limit(PAGE_ROWS + 1))).all()
+        if len(rows) <= PAGE_ROWS:
+            return rows, len(rows), 1
+    all_of_them = found.order_by(None).subquery()
+    count = int(await session.scalar(select(func.count()).select_from(all_of_them)) or 0)
+    number = min(number, max(1, -(-count // PAGE_ROWS)))
+    part = found.offset((number - 1) * PAGE_ROWS).limit(PAGE_ROWS)
+    return (await session.execute(part)).all(), count, number
 
 
 def _words(text: str) -> list[str]:
@@ -104,16 +117,9 @@ async def search_people(
     condition = and_(
         Account.id.in_(lives), *(_is_or_lives(word, property_id) for word in _words(text))
     )
-    count = int(await session.scalar(select(func.count(Account.id)).where(condition)) or 0)
-    number = min(max(page, 1), max(1, -(-count // PAGE_ROWS)))
-    accounts = await session.scalars(
-        select(Account)
-        .where(condition)
-        .order_by(Account.folded_name, Account.id)
-        .offset((number - 1) * PAGE_ROWS)
-        .limit(PAGE_ROWS)
-    )
-    people = tuple(accounts)
+    found = select(Account).where(condition).order_by(Account.folded_name, Account.id)
+    rows, count, number = await _page_of(session, found, page)
+    people: tuple[Account, ...] = tuple(row[0] for row in rows)
     units: dict[int, list[tuple[int, str]]] = {each.id: [] for each in people}
     rows = await session.execute(
         select(Grant.account_id, Unit.id, Unit.label)

@@ -50,6 +50,7 @@ async def add(
 
     An account with this address gets the role; but one of another property alone is not looked for
     (unless `may_see_all`), so that nobody finds out who has accounts elsewhere: then a new one is made.
+    Nor does one count whose holder only claims the address: else anybody could wait for a role with it.
     """
     email = accounts.checked_email(email)
     account = await _known(session, email, None if may_see_all else property_id)
@@ -82,7 +83,8 @@ async def _known(session: AsyncSession, email: str, only_in: str | None) -> Acco
         for each in await session.scalars(
             select(Account).where(func.lower(Account.email) == email.lower())
         )
-        if only_in is None or only_in in await accounts.places_of(session, each)
+        if (only_in is None or only_in in await accounts.places_of(session, each))
+        and (each.password_hash is None or await invitations.is_proven(session, each.id))
     ]
     if len(found) > 1:
         raise RefusedError("account.same_email", field="email")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from intercom.administration import accounts, invitations, tokens
@@ -15,9 +15,7 @@ from intercom.store.database import touch
 from intercom.store.kinds import Layout, Role, TokenPurpose
 from intercom.store.models import (
     Account,
-    Door,
     Doorbell,
-    DoorRight,
     Grant,
     Member,
     QuietHours,
@@ -108,7 +106,10 @@ async def waiting_for(session: AsyncSession, token: str, now: datetime) -> tuple
     transfer = await session.get(Transfer, link.transfer_id) if link.transfer_id else None
     if transfer is None or transfer.new_owner_id != link.account_id:
         raise RefusedError(tokens.LINK_OVER)
-    return transfer, await session.get_one(Unit, transfer.unit_id)
+    unit = await session.get_one(Unit, transfer.unit_id)
+    if link.purpose is TokenPurpose.CONFIRM_ACTIVATION and unit.activated_on is not None:
+        raise RefusedError(tokens.LINK_OVER)  # somebody has moved in since, without the installer
+    return transfer, unit
 
 
 async def confirm(session: AsyncSession, token: str, now: datetime) -> Confirmed:
@@ -178,20 +179,8 @@ async def _let_go(session: AsyncSession, unit: Unit, account: Account) -> None:
     touch(session, Account, account.id)
     if await accounts.is_nobody(session, account.id):
         await accounts.erase(session, account)
-    elif unit.property_id not in await accounts.places_of(session, account):
-        doors = select(Door.id).where(Door.property_id == unit.property_id)
-        await session.execute(
-            delete(DoorRight).where(
-                DoorRight.account_id == account.id, DoorRight.door_id.in_(doors)
-            )
-        )
     else:
-        doors = select(Door.id).where(Door.unit_id == unit.id)
-        await session.execute(
-            delete(DoorRight).where(
-                DoorRight.account_id == account.id, DoorRight.door_id.in_(doors)
-            )
-        )
+        await accounts.lose_doors(session, account, unit.property_id, unit.id)
 
 
 async def _renew_doorbells(session: AsyncSession, unit: Unit, owner: Account) -> None:

@@ -11,7 +11,7 @@ from intercom.administration.entries import name_from
 from intercom.administration.people import IN_A_UNIT
 from intercom.errors import RefusedError
 from intercom.store.kinds import Role
-from intercom.store.models import Account, Doorbell, Grant, Unit
+from intercom.store.models import Account, Doorbell, Grant, Transfer, Unit
 
 _ORDER = {Role.OWNER: 0, Role.RESIDENT: 1, Role.STATION: 2}
 
@@ -66,11 +66,15 @@ async def only_here(session: AsyncSession, unit_id: int) -> list[Account]:
         .where(Grant.account_id == Account.id)
         .where((Grant.unit_id != unit_id) | Grant.unit_id.is_(None))
     )
+    promised = select(Transfer.id).where(
+        Transfer.new_owner_id == Account.id, Transfer.unit_id != unit_id
+    )
     found = await session.scalars(
         select(Account)
         .where(
             Account.id.in_(select(Grant.account_id).where(Grant.unit_id == unit_id)),
             ~elsewhere.exists(),
+            ~promised.exists(),
         )
         .order_by(Account.folded_name)
     )
@@ -85,10 +89,14 @@ async def delete_unit(session: AsyncSession, unit: Unit) -> list[str]:
         await session.delete(doorbell)
         await session.flush()
     usernames = [account.username for account in gone]
+    others = [each.account for each in await inhabitants(session, unit.id)]
     for account in gone:
         await accounts.erase(session, account)
     await session.delete(unit)
     await session.flush()
+    for account in others:
+        if account not in gone:
+            await accounts.lose_doors(session, account, unit.property_id)
     return usernames
 
 

@@ -13,8 +13,7 @@ from intercom.administration.event_log import keep_retention
 from intercom.administration.number_checks import NumberChecks
 from intercom.administration.outbox import Outbox
 from intercom.administration.roster_undo import forget_old
-from intercom.app.database_in_force import today
-from intercom.app.store_side import StoreSide, now
+from intercom.app.store_side import StoreSide
 from intercom.app.technics import Certificates, Technics
 from intercom.errors import StoreDownError
 from intercom.ports import RelayResult
@@ -23,6 +22,7 @@ from intercom.settings import Settings
 from intercom.settings.addresses import advertised_address
 from intercom.settings.kinds import host_and_port
 from intercom.sip.address import bracketed
+from intercom.wall_clock import now, today
 from intercom.web.admin.alerts import alert_line
 from intercom.web.admin.gate import Gate
 from intercom.web.admin.office import Office
@@ -63,6 +63,7 @@ class AdminSide:
             directory=parts.directory,
             today=today,
             policy=settings.dial_policy,
+            clock=asyncio.get_running_loop().time,
         )
         self._alarm = Alarm(
             kept.database,

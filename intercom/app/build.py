@@ -19,7 +19,7 @@ from intercom.app.following import follow
 from intercom.app.in_force import InForce
 from intercom.app.presence import DevicesOnline
 from intercom.app.sip_side import SipSide, token
-from intercom.app.store_side import StoreSide, now
+from intercom.app.store_side import StoreSide
 from intercom.app.web_side import make_site, serve_http
 from intercom.diary import Diaries, NoSink
 from intercom.errors import MediaError
@@ -37,6 +37,7 @@ from intercom.settings.addresses import (
 )
 from intercom.switchboard import Switchboard
 from intercom.trace import Trace
+from intercom.wall_clock import now
 from intercom.web.login_file import LoginFile
 from intercom.web.sessions import LoginTable
 from intercom.web.signaling import AppHub
@@ -69,6 +70,7 @@ class Parts:
             diaries=Diaries(kept.events if kept else NoSink(), now=now, token=token),
             limits=Limits(talk_s=settings.talk_limit_s),
             transcodings=Transcodings(settings.transcodings),
+            now=now,
         )
         self.logins = LoginTable(clock=loop.time)
         self.hub = AppHub(directory=self.directory, logins=self.logins)
@@ -179,6 +181,7 @@ async def build(
         async with asyncio.timeout(NAMES_AT_START_S):
             await parts.resolver.refresh(building.directory)
     parts.follow_the_building()
+    parts.hub.index_doors()
     await stack.enter_async_context(sip.transport)
     stack.callback(sip.stop)
     parts.watch_trunks()

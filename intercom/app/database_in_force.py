@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import structlog
@@ -14,6 +15,7 @@ from intercom.errors import ConfigError, StoreDownError
 from intercom.routing.change import DirectoryChange
 from intercom.routing.directory import Directory
 from intercom.store.database import Database, Row, Touched
+from intercom.wall_clock import today
 
 log = structlog.get_logger()
 
@@ -21,6 +23,9 @@ POLL_S = 1.0
 """So often it is asked whether another process changed something."""
 OWN_CHANGE_S = 0.3
 """A change of our own is told of so soon after it can be seen."""
+MANY = 1_000
+"""Things that came at once, and so many objects, that the collector of garbage is to leave them alone: to
+look through a directory of 24,000 people takes it 0.4 s. None of it refers to itself in a circle."""
 _LOST = (
     "calls and doors go on by what was read last; mend the database: INTERCOM_DATABASE says which"
 )
@@ -29,11 +34,6 @@ _LEFT_OUT = "`intercom status` says which and why"
 _IN_DATABASE = (
     "The building is in the database, not in a file: `intercom import-building FILE` takes one in."
 )
-
-
-def today() -> date:
-    """Tell the day by which numbers and links expire."""
-    return datetime.now(UTC).date()
 
 
 class DatabaseInForce:
@@ -170,6 +170,8 @@ class DatabaseInForce:
         if change:
             for listener in self.on_change:
                 listener(self.directory, change)
+        if change.count > MANY:
+            gc.freeze()
 
     def _set_up(self, *, is_up: bool) -> None:
         if is_up is not self.is_database_up:

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import structlog
 
 from intercom.adapters.control import ControlHandlers, control_server
+from intercom.app.admin_side import origin_of
 from intercom.app.build import Parts, build
 from intercom.app.chores import (
     collect_garbage,
@@ -40,6 +41,7 @@ GIVE_ADDRESS = (
 )
 USE_RELOAD = "`intercom reload` says what is wrong; the certificates of before stay in use"
 READY = "Open Intercom is ready: "
+NO_PROPERTY = "; no property yet: `intercom invite-operator EMAIL` lets somebody into Webadmin"
 STOP_GRACE_S = 0.5
 """How long BYEs and closing frames may take to leave when the service stops."""
 
@@ -71,12 +73,14 @@ class Service:
         settings, directory = self.settings, self.building.directory
         scheme = "https" if settings.has_tls else "http"
         advertised = bracketed(advertised_address(settings))
+        admin = f"Webadmin {origin_of(settings)}/admin, " if self.kept else ""
         return (
             f"{READY}{sip_line(settings)}, "
-            f"app {scheme}://{advertised}:{settings.http_port}/, "
+            f"app {scheme}://{advertised}:{settings.http_port}/, {admin}"
             f"RTP {settings.rtp_port_first}-{settings.rtp_port_last}, "
             f"WebRTC {settings.webrtc_port}, "
             f"{len(directory.panels)} panels, {len(directory.residents)} residents"
+            f"{NO_PROPERTY if self.kept and not directory.properties else ''}"
         )
 
     def status(self) -> dict[str, object]:
@@ -173,15 +177,33 @@ async def serve(settings: Settings, building_file: Path | None = None) -> None:
     """Run the service until SIGTERM or Ctrl-C; SIGHUP loads building and certificates again."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with running(settings, building_file) as service:
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(None) as start:  # it has no limit but the stop
+
+                def stop_early() -> None:
+                    stop.set()
+                    start.reschedule(loop.time())
+
+                _at_stop(loop, stop_early)
+                service = await stack.enter_async_context(running(settings, building_file))
+                _at_stop(loop, stop.set)
+        except TimeoutError:
+            if not stop.is_set():
+                raise
+            log.info("service.stopped_at_start")
+            return
         keep_garbage_collection_short()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, service.reload_by_signal)
         with contextlib.suppress(BrokenPipeError):
             print(service.ready_line, flush=True)  # noqa: T201 - the one line on stdout
         await stop.wait()
         log.info("service.stopping", calls=service.switchboard.calls)
+
+
+def _at_stop(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, act)
 
 
 @contextlib.asynccontextmanager

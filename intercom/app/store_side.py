@@ -2,24 +2,19 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from datetime import UTC, datetime
 
 from intercom.administration.snapshot import Snapshot
 from intercom.app.chores import prepare_sounds
-from intercom.app.database_in_force import DatabaseInForce, today
+from intercom.app.database_in_force import DatabaseInForce
 from intercom.routing.change import DirectoryChange
 from intercom.routing.directory import Directory
 from intercom.settings import Settings
 from intercom.store.database import Database
 from intercom.store.events import EventLog
 from intercom.store.upkeep import bring_up
+from intercom.wall_clock import now, today
 
 SPOOL_FILE = "events.spool"
-
-
-def now() -> datetime:
-    """Tell the wall time."""
-    return datetime.now(UTC)
 
 
 class StoreSide:

@@ -23,7 +23,11 @@ def make_site(parts: "Parts", kept: StoreSide | None) -> web.Application:
     """Build the app's server with the panel link beside it."""
     origin = parts.settings.web_origin
     site = make_app(
-        WebConfig(is_tls=parts.settings.has_tls, origins=frozenset({origin} if origin else ())),
+        WebConfig(
+            is_tls=parts.settings.has_tls,
+            origins=frozenset({origin} if origin else ()),
+            has_account_pages=kept is not None,
+        ),
         directory=parts.directory,
         logins=parts.logins,
         hub=parts.hub,

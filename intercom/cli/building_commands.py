@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
+from intercom import wall_clock
 from intercom.building.load import parse_building
 from intercom.cli.loading import (
     FilePath,
     database_in_shape,
-    now_utc,
     settings_from,
     settings_option,
 )
@@ -124,7 +124,7 @@ async def _import(settings: Settings, file: Path, wish: ImportWish) -> ImportRes
     )
     async with database_in_shape(settings) as database:
         return await building_import.import_building(
-            database, building, file.parent, wish, now_utc().date()
+            database, building, file.parent, wish, wall_clock.now().date()
         )
 
 

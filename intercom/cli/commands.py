@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -97,11 +98,17 @@ Loading the building again: intercom reload, or SIGHUP.  Stopping: Ctrl-C or SIG
 @settings_option
 def serve(building_file: Path | None, settings_file: Path | None) -> None:
     """Run the service until Ctrl-C."""
+    signal.signal(signal.SIGTERM, _stop_before_start)
     settings = settings_from(settings_file, building_file)
     make_state_dir(settings)
     logs.configure(settings.log_level.value, settings.log_format.value)
     app = importlib.import_module("intercom.app")  # late: media libraries take a second to load
     asyncio.run(app.serve(settings, settings.building_file))
+
+
+def _stop_before_start(_number: int, _frame: object) -> NoReturn:
+    """End at a SIGTERM while the libraries load; from then on the service takes it."""
+    sys.exit(ExitCode.DONE)
 
 
 @cli.command(

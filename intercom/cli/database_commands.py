@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
+from intercom import wall_clock
 from intercom.cli.loading import (
     FilePath,
     database_of,
-    now_utc,
     refuse_while_it_runs,
     settings_from,
     settings_option,
@@ -83,7 +83,7 @@ def restore(file: Path, settings_file: Path | None) -> None:
 async def _migrate(settings: Settings, *, has_backup: bool) -> str:
     async with database_of(settings) as database:
         backups = settings.backup_dir if has_backup else None
-        before, copy = await bring_up(database, backups, now_utc())
+        before, copy = await bring_up(database, backups, wall_clock.now())
     newest = migration.newest()
     if before == newest:
         return f"The database has this version's shape ({newest}) already."
@@ -95,7 +95,7 @@ async def _migrate(settings: Settings, *, has_backup: bool) -> str:
 
 async def _backup(settings: Settings, file: Path | None) -> tuple[Path, int]:
     async with database_of(settings) as database:
-        now = now_utc()
+        now = wall_clock.now()
         made = file or free_place(settings.backup_dir, backup_name(database, now))
         await make_backup(database, made)
         return made, delete_old(settings.backup_dir, settings.backup_days, now)
@@ -105,7 +105,7 @@ async def _restore(settings: Settings, file: Path) -> Path | None:
     await refuse_while_it_runs(settings, "restore")
     async with database_of(settings) as database:
         await check_backup(database, file)
-        name = backup_name(database, now_utc(), "before-restore")
+        name = backup_name(database, wall_clock.now(), "before-restore")
         aside = free_place(settings.backup_dir, name)
         await restore_backup(database, file, aside)
     return aside if aside.exists() else None

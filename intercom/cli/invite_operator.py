@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from intercom import wall_clock
 from intercom.administration import team, tokens
 from intercom.administration.letters import SET_PASSWORD
-from intercom.cli.loading import database_in_shape, now_utc, settings_from, settings_option
+from intercom.cli.loading import database_in_shape, settings_from, settings_option
 from intercom.errors import ConfigError, RefusedError
 from intercom.settings import Settings
 from intercom.store.kinds import Role, TokenPurpose
@@ -50,7 +51,7 @@ def invite_operator(email: str, name: str, language: str, settings_file: Path | 
 
 
 async def _invite(settings: Settings, email: str, name: str, language: str) -> tuple[str, str]:
-    now = now_utc()
+    now = wall_clock.now()
     async with database_in_shape(settings) as database, database.writing() as session:
         try:
             account = await team.add(

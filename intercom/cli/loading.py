@@ -3,11 +3,11 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from intercom import wall_clock
 from intercom.cli.control_client import ControlError, ask
 from intercom.errors import ConfigError, NotThereYetError
 from intercom.settings import Settings, load_secrets, load_settings
@@ -44,11 +44,6 @@ def make_state_dir(settings: Settings) -> None:
         raise ConfigError(msg)
 
 
-def now_utc() -> datetime:
-    """Read the clock."""
-    return datetime.now(UTC)
-
-
 @asynccontextmanager
 async def database_of(settings: Settings) -> AsyncIterator[Database]:
     """Open the database as it is."""
@@ -64,7 +59,7 @@ async def database_of(settings: Settings) -> AsyncIterator[Database]:
 async def database_in_shape(settings: Settings) -> AsyncIterator[Database]:
     """Open the database and bring it to this version's shape; an older one is backed up first."""
     async with database_of(settings) as database:
-        await bring_up(database, settings.backup_dir, now_utc())
+        await bring_up(database, settings.backup_dir, wall_clock.now())
         yield database
 
 

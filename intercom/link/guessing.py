@@ -98,7 +98,7 @@ class SourceBudgets:
 def source_of(remote: str | None, forwarded: str | None) -> str:
     """Tell who sent an HTTP request, given X-Forwarded-For, which only a proxy here is believed."""
     source = remote or ""
-    if forwarded and (source == "::1" or source.startswith("127.")):
+    if forwarded and (source == "::1" or source.removeprefix("::ffff:").startswith("127.")):
         return forwarded.rpartition(",")[2].strip()
     return source
 
@@ -111,4 +111,6 @@ def source_key(address: str) -> str:
         return address
     if parsed.version == 4:
         return address
+    if parsed.ipv4_mapped is not None:  # RFC 4291 §2.5.5.2: one /64 holds all of them
+        return str(parsed.ipv4_mapped)
     return str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -49,6 +49,10 @@ class CallDoor(CallBase):
             return  # The same opening, asked for again.
         if self.openings.used >= self._limits.max_openings:
             self._tell_door(USED_UP, leg.leg_id)
+            if (
+                not leg.is_app
+            ):  # a phone hears the tone; a commercial property's log has a line of it
+                self._do(TellDoor(leg.leg_id, USED_UP.door_state, USED_UP.cause))
             return
         command_id = CommandId(self._new_id("command"))
         self.openings = self.openings.ask(command_id, leg.leg_id)

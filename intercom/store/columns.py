@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, MetaData, TypeDecorator
+from sqlalchemy import JSON, DateTime, Index, MetaData, TypeDecorator, text
 from sqlalchemy import Enum as SqlEnum
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.default import DefaultExecutionContext
@@ -63,6 +63,12 @@ def folded_label(context: DefaultExecutionContext) -> str:
 def label_in_order(context: DefaultExecutionContext) -> str:
     """Give a new row's label as lists are put in order by it."""
     return in_order(_given(context, "label"))
+
+
+def unique_if(name: str, where: str, *columns: str) -> Index:
+    """Let no two rows have the same values where a condition holds: a UNIQUE takes NULLs for different."""
+    there = text(where)
+    return Index(name, *columns, unique=True, sqlite_where=there, postgresql_where=there)
 
 
 class Base(DeclarativeBase):

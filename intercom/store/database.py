@@ -93,8 +93,18 @@ class Database:
                     await session.execute(update(Revision).values(number=Revision.number + 1))
             touched = frozenset(session.info[_TOUCHED])
         if touched:
-            for tell in self.on_change:
-                tell(touched)
+            self.tell(touched)
+
+    @asynccontextmanager
+    async def lent(self, timeout_s: float) -> AsyncIterator[None]:
+        """Write nothing from here while another process of ours does; StoreDownError when it takes longer."""
+        async with _in_time(timeout_s), self._one_writer:
+            yield
+
+    def tell(self, touched: Touched) -> None:
+        """Tell everybody of the rows that a commit touched."""
+        for tell in self.on_change:
+            tell(touched)
 
     async def version(self) -> str | None:
         """Tell which shape the tables have; None: there are none yet."""

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import structlog
 from sqlalchemy import select
@@ -21,14 +20,11 @@ from typing_extensions import override
 
 from intercom.errors import StoreDownError
 from intercom.ports import EventSink
-from intercom.routing.directory import PropertyKind
 from intercom.routing.log_line import LogLine
 from intercom.store.database import Database, Touched
 from intercom.store.event_spool import EventSpool
 from intercom.store.models import Account, CommercialLog, Event
 
-DEFAULT_DAYS = 90
-"""How long a new log keeps its lines."""
 MAX_WAITING = 10_000
 """Lines in memory; more than that have come in a few seconds only in a flood."""
 BATCH = 500
@@ -138,16 +134,6 @@ class EventLog(EventSink):
         """Look at the spool when a log was made or deleted: what is in it of that one has to go."""
         if any(row.table == CommercialLog.__tablename__ for row in touched):
             self._wake.set()
-
-
-def new_log(property_id: str) -> CommercialLog:
-    """Make the log that every commercial property gets with its first day as one."""
-    return CommercialLog(
-        id=str(uuid4()),
-        property_id=property_id,
-        kind=PropertyKind.COMMERCIAL,
-        retention_days=DEFAULT_DAYS,
-    )
 
 
 async def write_lines(database: Database, lines: Sequence[LogLine], now: datetime) -> None:

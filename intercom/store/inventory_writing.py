@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, Final
-from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -38,6 +37,7 @@ from intercom.store.models import (
     Trunk,
     Unit,
 )
+from intercom.store.new_log import new_log
 
 _AT_ONCE: Final = 500
 """Names in one question; SQLite takes 32,766 parameters at most."""
@@ -139,7 +139,7 @@ class InventoryWriter:
             select(CommercialLog).where(CommercialLog.property_id == self._property_id)
         )
         if log is None:
-            log = CommercialLog(id=str(uuid4()), property_id=self._property_id)
+            log = new_log(self._property_id)
             self._session.add(log)
         if "log_days" in fields:
             log.retention_days = fields["log_days"]

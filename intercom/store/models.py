@@ -23,7 +23,7 @@ from intercom.routing.hours import QuietMode
 from intercom.store.columns import (
     Base as Base,  # noqa: PLC0414 - everybody takes it from here
 )
-from intercom.store.columns import folded_label, folded_name, label_in_order
+from intercom.store.columns import folded_label, folded_name, label_in_order, unique_if
 from intercom.store.folding import folded, in_order
 from intercom.store.kinds import Layout, MailState, Role, TokenPurpose
 
@@ -123,7 +123,11 @@ class Grant(Base):
 
     __tablename__ = "grant"
     __table_args__ = (
-        UniqueConstraint("account_id", "role", "property_id", "unit_id"),
+        unique_if(
+            "uq_grant_service", "property_id IS NULL AND unit_id IS NULL", "account_id", "role"
+        ),
+        unique_if("uq_grant_place", "property_id IS NOT NULL", "account_id", "role", "property_id"),
+        unique_if("uq_grant_unit", "unit_id IS NOT NULL", "account_id", "role", "unit_id"),
         CheckConstraint(
             "(role = 'operator' AND property_id IS NULL AND unit_id IS NULL)"
             " OR (role IN ('administrator', 'installer')"

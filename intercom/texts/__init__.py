@@ -2,6 +2,7 @@
 
 A key's first part is the file: `mail.nb.toml` holds what begins with "mail.". Webadmin speaks bokmål and
 English, what residents and visitors see all four; a test keeps the files complete. Texts use str.format.
+Where the value `count` is 1, the key with `_one` behind it is taken if there is one: "1 unit", "2 units".
 """
 
 import tomllib
@@ -17,7 +18,8 @@ _FOLDER = Path(__file__).parent
 
 def words(language: str, key: str, **values: object) -> str:
     """Give the words behind a key; raise KeyError for one that does not exist."""
-    text = catalogue(key.partition(".")[0], language)[key]
+    texts = catalogue(key.partition(".")[0], language)
+    text = texts.get(f"{key}_one", texts[key]) if values.get("count") == 1 else texts[key]
     return text.format(**values) if values else text
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from intercom.link.guessing import GuessLimits, NameLocks, SourceBudgets, source_of
 from intercom.web.passwords import PasswordVerifier
@@ -36,8 +36,8 @@ class PasswordGuesses:
     ) -> Verdict:
         """Try a password; `password_hash` is None for a name that does not exist."""
         names = self._names if password_hash is not None else self._strange_names
-        name = name.lower()
-        source = source_of(request.remote, request.headers.get("X-Forwarded-For"))
+        name = name.strip().lower()
+        source = source_of_request(request)
         wait_s = max(names.locked_for_s(name), self._sources.wait_s(source))
         if wait_s > 0 or self._verifier.is_full:
             return Verdict(wait_s=max(wait_s, 1.0))
@@ -60,8 +60,14 @@ class Requests:
 
     def is_one_too_many(self, request: web.Request) -> bool:
         """Count a request and tell whether its source has asked too often."""
-        source = source_of(request.remote, request.headers.get("X-Forwarded-For"))
+        source = source_of_request(request)
         if self._sources.wait_s(source) > 0:
             return True
         self._sources.begin(source)
         return False
+
+
+def source_of_request(request: web.Request) -> str:
+    """Tell who sent a request; a proxy's word is the last one, in whichever of the headers it stands."""
+    forwarded = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, ()))
+    return source_of(request.remote, forwarded)

@@ -1,4 +1,4 @@
-"""GET and POST /api/setup, /api/logins and DELETE /api/me: what a resident sets from the app (A6, A7, A18, A19)."""
+"""/api/setup with the check call, /api/logins and /api/me: what a resident sets from the app (A6, A7, A18, A19)."""
 
 import asyncio
 import math
@@ -12,12 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from intercom.administration import accounts, doorbells, number_checks, quiet
 from intercom.administration.doorbells import Face
+from intercom.administration.people import set_number
 from intercom.administration.quiet import QuietFacts
 from intercom.errors import RefusedError
 from intercom.routing.directory import RingWay
 from intercom.store.kinds import Layout, Role
 from intercom.store.models import Account, Doorbell, Grant, Property, QuietHours, Unit
-from intercom.web.admin.gate import BODY_S, Gate
+from intercom.web.admin.form_body import BODY_S
+from intercom.web.admin.gate import Gate
+from intercom.web.admin.hours import clock_of
 from intercom.web.admin.office import Office
 from intercom.web.admin.visit import Visit
 from intercom.web.passwords import MAX_PASSWORD_CHARACTERS
@@ -55,6 +58,12 @@ class _Setup(_Strict):
     doorbell: _Doorbell | None = None
     """Whole, as it was sent by Submit; nothing changes on the panel before."""
     ring_way: str | None = Field(default=None, max_length=32)
+    number: str | None = Field(default=None, max_length=31)
+    """The own number, called once it is checked; empty: none any more."""
+
+
+class _CheckWish(_Strict):
+    """Nothing: it is the own number that is rung."""
 
 
 class _Farewell(_Strict):
@@ -69,6 +78,7 @@ def routes(office: Office, gate: Gate) -> list[Route]:
     return [
         Route("GET", "/api/setup", partial(_show, office), APP),
         Route("POST", "/api/setup", partial(_change, office), APP),
+        Route("POST", "/api/setup/check-number", partial(_check_number, office), APP),
         Route("GET", "/api/logins", partial(_logins, office), APP),
         Route("DELETE", "/api/logins/{device}", partial(_end_login, office), APP),
         Route("DELETE", "/api/me", partial(_delete, office, gate), APP),
@@ -93,10 +103,22 @@ async def _show(office: Office, visit: Visit) -> web.Response:
             "language": account.language,
             "number": account.number,
             "number_verified": number_checks.is_verified(account, office.now().date()),
+            "number_due": number_checks.is_due(account, office.now().date()),
+            "number_check": _check_state(office, account),
             "ring_way": account.ring_way.value,
             "units": described,
         }
     )
+
+
+def _check_state(office: Office, account: Account) -> str | None:
+    """Tell of the own number's check call: "on", what came of it, or None: there was none lately."""
+    state = office.checks.state(account.id) if office.checks is not None else None
+    if state is None or state.number != account.number:
+        return None
+    if state.result is None:
+        return "on"
+    return state.result.value if state.is_saved else "not saved"
 
 
 async def _home(session: AsyncSession, unit: Unit, role: Role) -> dict[str, object]:
@@ -125,8 +147,8 @@ async def _bell(session: AsyncSession, bell: Doorbell) -> dict[str, object]:
         "quiet": [
             {
                 "days": [day for day in range(7) if each.days >> day & 1],
-                "start": _clock(each.start_minute),
-                "end": _clock(each.end_minute),
+                "start": clock_of(each.start_minute),
+                "end": clock_of(each.end_minute),
                 "mode": each.mode.value,
             }
             for each in await quiet.of_doorbell(session, bell.id)
@@ -137,9 +159,12 @@ async def _bell(session: AsyncSession, bell: Doorbell) -> dict[str, object]:
 async def _change(office: Office, visit: Visit) -> web.Response:
     wanted = await _read(visit, _Setup)
     async with office.database.writing() as session:
-        if wanted.ring_way is not None:
+        if wanted.ring_way is not None or wanted.number is not None:
             account = await session.get_one(Account, visit.account.id)
-            doorbells.set_ring_way(account, _way(wanted.ring_way))
+            if wanted.number is not None:
+                set_number(account, wanted.number, await _zone_of(session, account))
+            way = account.ring_way if wanted.ring_way is None else _way(wanted.ring_way)
+            doorbells.set_ring_way(account, way)
         if wanted.doorbell is not None:
             unit_id = wanted.unit if wanted.unit is not None else -1
             if unit_id not in visit.account.units(*HOUSEHOLD):
@@ -149,6 +174,36 @@ async def _change(office: Office, visit: Visit) -> web.Response:
                 raise RefusedError("admin.not_there")
             await _set_bell(session, bell, wanted.doorbell)
     return await _show(office, visit)
+
+
+async def _check_number(office: Office, visit: Visit) -> web.Response:
+    """Ring the own number, so that its key confirms it; what came of it stands in GET /api/setup."""
+    await _read(visit, _CheckWish)
+    async with office.database.reading() as session:
+        account = await session.get_one(Account, visit.account.id)
+        place = await _place_of(session, account)
+    if place is None or office.checks is None:
+        raise RefusedError("people.check.no_number", field="number")
+    office.checks.start(account, place.id, by_self=True)
+    return await _show(office, visit)
+
+
+async def _place_of(session: AsyncSession, account: Account) -> Property | None:
+    """Find a property in which a person lives."""
+    found: Property | None = await session.scalar(
+        select(Property)
+        .join(Unit, Unit.property_id == Property.id)
+        .join(Grant, Grant.unit_id == Unit.id)
+        .where(Grant.account_id == account.id)
+        .order_by(Unit.id)
+        .limit(1)
+    )
+    return found
+
+
+async def _zone_of(session: AsyncSession, account: Account) -> str:
+    place = await _place_of(session, account)
+    return place.time_zone if place is not None else ""
 
 
 async def _set_bell(session: AsyncSession, bell: Doorbell, wanted: _Doorbell) -> None:
@@ -223,10 +278,6 @@ async def _read(visit: Visit, kind: type[_Body]) -> _Body:
             return kind.model_validate_json(await visit.request.read())
     except (ValidationError, TimeoutError) as error:
         raise RefusedError("account.unreadable") from error
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 def _way(text: str) -> RingWay:

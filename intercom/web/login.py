@@ -37,12 +37,14 @@ class LoginPages:
         guesses: PasswordGuesses,
         is_tls: bool,
         origins: frozenset[str],
+        has_account_pages: bool = False,
     ) -> None:
         self._directory = directory
         self._logins = logins
         self._guesses = guesses
         self._is_tls = is_tls
         self._origins = origins
+        self._has = {"account_pages": has_account_pages}
 
     async def log_in(self, request: web.Request) -> web.Response:
         """Answer a log-in; the same way and in the same time whether the name exists or not."""
@@ -83,8 +85,8 @@ class LoginPages:
         login = self.login_of(request)
         resident = self._find(login.resident_id) if login else None
         if resident is None:
-            return web.json_response({"error": "Not logged in"}, status=401)
-        response = web.json_response({"name": resident.name})
+            return web.json_response({"error": "Not logged in", **self._has}, status=401)
+        response = web.json_response({"name": resident.name, **self._has})
         self._set_cookie(response, request.cookies[cookie_name(is_tls=self._is_tls)])
         return response
 

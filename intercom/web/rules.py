@@ -49,8 +49,6 @@ ADMINISTRATORS = Rule(Who.ACCOUNT, frozenset({Role.ADMINISTRATOR}))
 """Of the property in the path: people, units, doorbells, log."""
 TECHNICIANS = Rule(Who.ACCOUNT, frozenset({Role.ADMINISTRATOR, Role.INSTALLER}))
 """Of the property in the path: doors, panels; nothing about people."""
-OWNERS = Rule(Who.ACCOUNT, frozenset({Role.ADMINISTRATOR, Role.OWNER}))
-"""Of the unit in the path, and the property's administrators."""
 
 PageHandler = Callable[[Visit], Awaitable[web.StreamResponse]]
 

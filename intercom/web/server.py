@@ -74,6 +74,8 @@ class WebConfig:
     origins: frozenset[str] = frozenset()
     """Further origins whose pages may log in, such as https://door.example; our own always may."""
     limits: GuessLimits = field(default_factory=GuessLimits)
+    has_account_pages: bool = False
+    """Whether residents have pages of their account: forgotten password, log-ins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def make_app(
         guesses=guesses,
         is_tls=config.is_tls,
         origins=config.origins,
+        has_account_pages=config.has_account_pages,
     )
     app[FRONT] = Front(config, guesses, pages.login_of, clock)
     signaling = SignalingPage(hub=hub, login_of=pages.login_of, origins=config.origins)

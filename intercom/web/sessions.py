@@ -8,10 +8,11 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 from intercom.routing.directory import Directory, Resident
 from intercom.routing.ids import DeviceId, ResidentId
+from intercom.wall_clock import today
 
 TOKEN_BYTES = 32  # 256 bits: beyond guessing, so the stored digest needs no salt
 IDLE_LIFETIME_S = 30 * 24 * 3600.0
@@ -43,7 +44,7 @@ class LoginTable:
         idle_lifetime_s: float = IDLE_LIFETIME_S,
         max_logins: int = MAX_LOGINS,
         max_per_resident: int = MAX_LOGINS_PER_RESIDENT,
-        today: Callable[[], date] = lambda: datetime.now(tz=UTC).date(),
+        today: Callable[[], date] = today,
     ) -> None:
         self._clock = clock
         self._today = today

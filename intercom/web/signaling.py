@@ -5,6 +5,7 @@ sends are handed over with `send` and never block; an app that does not read the
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from intercom.routing.change import DirectoryChange
 from intercom.routing.directory import Directory
 from intercom.routing.ids import DeviceId, ResidentId
 from intercom.routing.plan import AppTarget
-from intercom.web.app_doors import AppDoors
+from intercom.web.app_doors import AppDoors, Following
 from intercom.web.connection import Close, Connection
 from intercom.web.frames import RULES, About
 from intercom.web.origin import is_same_origin
@@ -26,6 +27,9 @@ log = structlog.get_logger()
 MAX_CONNECTIONS = 5000
 GREETED_AT_ONCE = 50
 """So many apps are told their doors between two packets of a call: a millisecond."""
+
+SLICE_S = 0.001
+"""So long a change of the building is followed at a time."""
 
 Receive = Callable[[ResidentId, DeviceId, dict[str, str]], None]
 
@@ -52,7 +56,9 @@ class AppHub:
         self._online: dict[DeviceId, _Online] = {}
         self._targets_of: dict[ResidentId, dict[DeviceId, AppTarget]] = {}
         self._doors: AppDoors | None = None
-        """Made when the first app comes."""
+        """Made by `index_doors`, or when the first app comes."""
+        self._to_follow: deque[Following] = deque()
+        """Changes of the directory that the doors do not show yet."""
         self._to_greet: dict[DeviceId, None] = {}
         """Apps that are to be told their doors, which may be others now."""
         self._is_closing = False
@@ -96,11 +102,33 @@ class AppHub:
         """
         directory = self._directory()
         self._logins.directory_changed(directory, change.residents if change else None)
-        concerned: frozenset[ResidentId] | None = None
-        if self._doors is not None and change is not None:
-            concerned = self._doors.follow(directory, change)
-        else:
+        if self._doors is None or change is None:
             self._doors = None
+            self._to_follow.clear()
+            self._greet(None)
+            return
+        self._to_follow.append(self._doors.following(directory, change))
+        if len(self._to_follow) == 1:
+            self._follow_some()
+
+    def index_doors(self) -> None:
+        """Look up which doors are whose, before the first app comes: it takes 0.1 s in a large building."""
+        self._doors = AppDoors(self._directory())
+
+    def _follow_some(self) -> None:
+        """Take a large change of the directory in slices, so that a call comes between two of them."""
+        if not self._to_follow:
+            return
+        following = self._to_follow[0]
+        following.go_on(SLICE_S)
+        if following.is_done:
+            self._to_follow.popleft()
+            self._greet(following.concerned)
+        if self._to_follow:
+            asyncio.get_running_loop().call_soon(self._follow_some)
+
+    def _greet(self, concerned: frozenset[ResidentId] | None) -> None:
+        """Tell people's apps their doors; None: everybody's."""
         if concerned is None:
             self._to_greet |= dict.fromkeys(self._online)
         else:

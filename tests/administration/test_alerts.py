@@ -141,7 +141,7 @@ async def test_a_mail_and_a_number_are_told_without_whose_they_are(house):
     await alarm.look()
 
     found = await alerts(database)
-    assert set(found) == {("mail_failed", "", True), ("number_expired", "", True)}
+    assert set(found) == {("mail_failed", "", True), ("numbers_due", "1", True)}
 
 
 async def test_a_mail_about_an_alert_that_fails_is_no_alert(house):

@@ -35,6 +35,7 @@ class Desk:
     def __init__(self, database, calls):
         self.calls = calls
         self.waiting = []
+        self.now = 0.0
         self.checks = NumberChecks(
             database,
             check=calls.check,
@@ -42,6 +43,7 @@ class Desk:
             directory=make_house,
             today=lambda: TODAY,
             policy=DialPolicy(),
+            clock=lambda: self.now,
         )
 
     async def run(self):

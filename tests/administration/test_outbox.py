@@ -364,3 +364,18 @@ async def test_a_name_with_line_breaks_adds_no_header(sqlite_database):
 async def _count(database) -> int:
     async with database.reading() as session:
         return await session.scalar(select(func.count()).select_from(Mail)) or 0
+
+
+@pytest.mark.parametrize("address", ["a@.b.no", "ø@b.no", "a\x01@b.no", "a@b..no", "<@b.no"])
+async def test_an_address_that_no_mail_can_carry_holds_up_nobody_elses_mail(database, address):
+    async with mail_server() as post:
+        house = House(database, post.server)
+        ada_id = await house.invite("Ada Berg")
+        async with database.writing() as session:
+            (await session.get_one(Account, ada_id)).email = address
+        kari_id = await house.invite()
+
+        await house.box.work()
+
+        assert (await house.state(ada_id)).state is MailState.FAILED
+        assert (await house.state(kari_id)).state is MailState.SENT

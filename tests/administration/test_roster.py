@@ -3,10 +3,19 @@
 import pytest
 from sqlalchemy import func, select
 
+from intercom.administration import accounts
 from intercom.administration.roster import apply_plan, known_in
 from intercom.administration.roster_file import RosterFile, decoded, read_roster
 from intercom.administration.roster_plan import Plan, plan_of
-from intercom.administration.roster_undo import KEPT_FOR, Taking, take_back, undo_in, undos_of
+from intercom.administration.roster_undo import (
+    KEPT_FOR,
+    Steps,
+    Taking,
+    keep,
+    take_back,
+    undo_in,
+    undos_of,
+)
 from intercom.errors import RefusedError
 from intercom.store.database import Database
 from intercom.store.kinds import Role
@@ -220,3 +229,45 @@ def test_every_fault_has_its_line():
 def test_what_is_no_such_file_is_refused(text: str):
     with pytest.raises(RefusedError):
         read_roster(text, "NO")
+
+
+async def test_who_is_deleted_is_out_of_every_undo_and_the_rest_can_still_be_taken_back(
+    database: Database,
+):
+    await build(database)
+    await import_(database)
+    await import_(
+        database, "Enhet;Navn;E-post;Dørklokke\nH0102;Åse Ødegård;aase@example.no;Ødegård A\n"
+    )
+    await import_(database, "Enhet;Navn\nH0301;Liv Moe\n")
+    async with database.reading() as session:
+        untouched = (await undos_of(session, "storgata", NOW))[0].id
+        (before,) = (await session.get_one(Undo, untouched)).steps
+    async with database.writing() as session:
+        (ase,) = await session.scalars(select(Account).where(Account.email == "aase@example.no"))
+        await accounts.delete_account(session, ase)
+
+    async with database.reading() as session:
+        kept = {each.id: each.steps[0] for each in await session.scalars(select(Undo))}
+        assert kept[untouched] == before
+        assert "example.no" in str(kept), "the others' are there"
+        assert "degård" not in str(kept)
+        assert "ase@" not in str(kept)
+    for _ in range(len(kept)):
+        await undo(database)
+    assert (await count(database, Account), await count(database, Unit)) == (0, 0)
+
+
+async def test_whom_an_undo_deletes_is_out_of_the_later_undos(database: Database):
+    await build(database)
+    await import_(database, "Enhet;Navn;E-post\nH0101;Liv Moe;liv@example.no\n")
+    async with database.writing() as session:
+        (first,) = await undos_of(session, "storgata", NOW)
+        unit = (await session.scalars(select(Unit))).one()
+        liv = (await session.scalars(select(Account))).one()
+        steps = Steps(homes=[[liv.id, unit.id]], bells_renamed=[["x", "Moe", "Vik"]])
+        steps.changed(liv.id, {"language": ("nb", "en")})
+        await keep(session, "storgata", steps, NOW)
+        await take_back(session, first)
+
+    assert await count(database, Account) == await count(database, Undo) == 0

@@ -1,5 +1,6 @@
 """A unit changes hands only when the new owner confirms, and then at once (D6, D7); roles and their last holders."""
 
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from intercom.administration import (
 )
 from intercom.administration.doorbells import Face, change_face, doorbell_of
 from intercom.administration.people import NewPerson, add_person
+from intercom.administration.roster_undo import Steps
 from intercom.administration.transfers import Confirmed
 from intercom.errors import RefusedError
 from intercom.routing.directory import PropertyKind
@@ -252,15 +254,9 @@ async def test_an_installer_who_corrects_the_mail_leaves_nothing_of_the_wrong_on
 async def test_deleting_an_account_leaves_nothing_that_names_the_person(database):
     unit_id = await build(database)
     async with database.writing() as session:
-        session.add(
-            Undo(
-                property_id="p1",
-                made_at=NOW,
-                summary={},
-                steps=[{"table": "account", "username": "anna.lund", "name": "Anna Lund"}],
-            )
-        )
         anna = await session.scalar(select(Account).where(Account.username == "anna.lund"))
+        steps = asdict(Steps(accounts=[[anna.id, "Anna Lund", "anna@example.no", "", "nb"]]))
+        session.add(Undo(property_id="p1", made_at=NOW, summary={}, steps=[steps]))
         await credentials.set_password(session, anna, "hash")
         await invitations.invite(session, anna, NOW)
         await tokens.make(session, anna.id, TokenPurpose.SET_PASSWORD, NOW + timedelta(days=1))

@@ -34,6 +34,8 @@ from tests.store.databases import opened
 
 IMAGES = Path(__file__).parents[2] / "docs" / "img" / "admin"
 SIZES = {"phone": (390, 844), "desktop": (1280, 800), "narrow": (320, 640)}
+SHARPNESS = {"phone": 1.5, "desktop": 1.0, "narrow": 1.0}
+"""Pixels of a picture for one of the page."""
 SCHEMES = ("light", "dark")
 PLACE, BUSINESS = f"/admin/p/{HOUSE}", f"/admin/p/{OFFICE}"
 PANEL = f"{HOUSE}-main-entrance"
@@ -126,7 +128,7 @@ class Scene:
             "panel-new": f"{PLACE}/panels/new",
             "alerts": f"{PLACE}/alerts",
             "log": f"{BUSINESS}/log",
-            "log-none": f"{BUSINESS}/log?person=zzz",
+            "log-none": f"{BUSINESS}/log?q=zzz",
             "privacy": f"{PLACE}/privacy",
             "privacy-commercial": f"{BUSINESS}/privacy",
             "team": f"{PLACE}/team",
@@ -141,7 +143,6 @@ class Scene:
 
 async def take_manual(folder: Path) -> None:
     """Write the pictures of the manual."""
-    folder.mkdir(parents=True, exist_ok=True)
     async with open_scene() as scene, open_browser(None) as browser:
         for shot in scene.shots():
             async with open_tab(browser, scene, shot.size, height=shot.height) as page:
@@ -150,13 +151,10 @@ async def take_manual(folder: Path) -> None:
         async with open_tab(browser, scene, "desktop", height=860) as page:
             await _preview_an_import(page, scene)
             await _take(page, folder / "import.png")
-    for picture in sorted(folder.glob("*.png")):
-        assert picture.stat().st_size < MAX_BYTES, f"{picture.name} is too large"
 
 
 async def take_all(folder: Path, language: str) -> None:
     """Write every page as a picture, and say which are wider than their screen."""
-    folder.mkdir(parents=True, exist_ok=True)
     async with open_scene(language) as scene, open_browser(None) as browser:
         for size in SIZES:
             for scheme in SCHEMES if size != "narrow" else SCHEMES[:1]:
@@ -199,14 +197,14 @@ async def open_tab(
     *,
     height: int = 0,
     scheme: str = "light",
-    scale: float = 1.5,
+    scale: float = 0,
 ) -> AsyncIterator[Page]:
     """Open a tab in which Kari is logged in."""
     width, usual = SIZES[size]
     context = await browser.new_context(
         viewport={"width": width, "height": height or usual},
         color_scheme=scheme,  # type: ignore[arg-type]  # one of SCHEMES
-        device_scale_factor=scale,
+        device_scale_factor=scale or SHARPNESS[size],
         locale="en-GB",
         timezone_id="Europe/Oslo",
         reduced_motion="reduce",
@@ -242,7 +240,9 @@ async def open_scene(language: str = "en") -> AsyncIterator[Scene]:
         router = await start("router", ("intercom", "serve"), folder, settings)
         panel = None
         try:
-            panel = await _start_panel(folder, state, sip, http, block.take(), links)
+            key = public_key_text(load_or_create_key(state / "panel-link.key"))
+            own = block.take()
+            panel = await _start_panel(folder, links, key=key, sip=sip, http=http, own=own)
             yield Scene(f"http://{HOST}:{http}", links, units, people)
         finally:
             if panel is not None:
@@ -268,9 +268,8 @@ def _settings(block: PortBlock, state: Path, sip: int, http: int) -> dict[str, s
 
 
 async def _start_panel(
-    folder: Path, state: Path, sip: int, http: int, own: int, links: Links
+    folder: Path, links: Links, *, key: str, sip: int, http: int, own: int
 ) -> Child:
-    key = public_key_text(load_or_create_key(state / "panel-link.key"))
     panel = await start(
         "panel",
         (
@@ -298,10 +297,14 @@ def main() -> None:
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="every page, for a look")
     parser.add_argument("--language", default="en", help="of the pages of --all")
     asked = parser.parse_args()
+    folder: Path = asked.all or IMAGES
+    folder.mkdir(parents=True, exist_ok=True)
     if asked.all is not None:
-        asyncio.run(take_all(asked.all, asked.language))
-    else:
-        asyncio.run(take_manual(IMAGES))
+        asyncio.run(take_all(folder, asked.language))
+        return
+    asyncio.run(take_manual(folder))
+    for picture in sorted(folder.glob("*.png")):
+        assert picture.stat().st_size < MAX_BYTES, f"{picture.name} is too large"
 
 
 if __name__ == "__main__":

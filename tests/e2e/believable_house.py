@@ -20,6 +20,7 @@ from intercom.administration.quiet import EVERY_DAY, QuietFacts, add_quiet
 from intercom.administration.units import add_unit
 from intercom.routing.log_line import Means, What
 from intercom.store.database import Database
+from intercom.store.folding import folded
 from intercom.store.kinds import Layout, MailState, Role, TokenPurpose
 from intercom.store.models import Account, Alert, CommercialLog, Event, Mail, Panel, Property, Unit
 from intercom.web.passwords import hash_password
@@ -55,6 +56,7 @@ _LINES: tuple[tuple[float, What, str, Means | None], ...] = (
     (28.0, What.REFUSED, "tor", Means.KEY),
 )
 """Hours ago, what, who, by which means."""
+_AT_A_DOOR = {What.OPENED, What.SENT, What.REFUSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,8 @@ async def _people(session: AsyncSession, digest: str, now: datetime) -> None:
     session.add(
         Alert(
             property_id=HOUSE,
-            kind=AlertKind.NUMBER_EXPIRED.value,
-            subject="",
+            kind=AlertKind.NUMBERS_DUE.value,
+            subject="1",
             raised_at=now - timedelta(days=3),
             cleared_at=now - timedelta(days=2),
         )
@@ -138,7 +140,7 @@ async def _person(
     session: AsyncSession, unit: Unit, name: str, digest: str, now: datetime, *, is_owner: bool
 ) -> None:
     role = Role.OWNER if is_owner else Role.RESIDENT
-    email = f"{name.split()[0].lower()}@example.org"
+    email = f"{folded(name.split(maxsplit=1)[0])}@example.org"
     account = await add_person(
         session, unit, NewPerson(name, email=email, language="en", role=role), now
     )
@@ -176,7 +178,7 @@ async def _office(session: AsyncSession, digest: str, now: datetime) -> None:
                 call="" if means is Means.KEY else f"call-{hours:.0f}",
                 what=what.value,
                 doorbell="" if means is Means.KEY else "Skog Design",
-                door="" if what in {What.RANG, What.ANSWERED, What.MISSED} else "Reception",
+                door="Reception" if what in _AT_A_DOOR else "",
                 person=person,
                 means=means.value if means else "",
             )

@@ -18,7 +18,6 @@ from intercom.demo.ports import PortBlock
 from intercom.demo.processes import HOST, Child, Remote, start
 from intercom.routing.directory import PropertyKind
 from intercom.store.database import Database
-from intercom.store.events import new_log
 from intercom.store.kinds import Role
 from intercom.store.models import (
     Account,
@@ -33,6 +32,7 @@ from intercom.store.models import (
     Trunk,
     Unit,
 )
+from intercom.store.new_log import new_log
 from intercom.web.passwords import hash_password
 from tests.privacy_search import Secret
 from tests.store.databases import opened

@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from intercom.errors import StoreDownError
 from intercom.routing.directory import PropertyKind
 from intercom.store.database import Database, Row
-from intercom.store.models import CommercialLog, Property, Revision
+from intercom.store.kinds import Role
+from intercom.store.models import Account, CommercialLog, Grant, Property, Revision, Unit
 from tests.store.databases import new_postgres_database, opened
 from tests.store.postgres import is_installed, running_postgres
 
@@ -165,3 +166,22 @@ class TestServerThatStops:
                 async with database.reading() as session:
                     names = (await session.scalars(select(Property.id))).all()
                 assert set(names) == {"first", "fourth"}
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.ADMINISTRATOR, Role.RESIDENT])
+async def test_nobody_has_the_same_role_at_the_same_place_twice(database, role):
+    async with database.writing() as session:
+        session.add(a_property())
+        await session.flush()
+        session.add(Unit(id=1, property_id="storgata", label="H0301"))
+        session.add(Account(id=1, username="x", name="x", devices={}, created_on=date(2026, 1, 1)))
+    place = {
+        Role.ADMINISTRATOR: {"property_id": "storgata"},
+        Role.RESIDENT: {"unit_id": 1},
+    }.get(role, {})
+    async with database.writing() as session:
+        session.add(Grant(account_id=1, role=role, **place))
+
+    with pytest.raises(IntegrityError):
+        async with database.writing() as session:
+            session.add(Grant(account_id=1, role=role, **place))

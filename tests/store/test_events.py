@@ -15,8 +15,9 @@ from intercom.routing.ids import LogId, ResidentId
 from intercom.routing.log_line import LogLine, Means, What
 from intercom.store import event_spool
 from intercom.store.event_spool import EventSpool
-from intercom.store.events import EventLog, new_log
+from intercom.store.events import EventLog
 from intercom.store.models import Account, CommercialLog, Event, Property, Revision
+from intercom.store.new_log import new_log
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

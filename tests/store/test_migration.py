@@ -85,13 +85,19 @@ async def shape(database):
                 "references": in_order(inspector.get_foreign_keys(table)),
                 "unique": in_order(inspector.get_unique_constraints(table)),
                 "checks": in_order(inspector.get_check_constraints(table)),
-                "indexes": in_order(inspector.get_indexes(table)),
+                "indexes": in_order(map(with_words, inspector.get_indexes(table))),
             }
             for table in inspector.get_table_names()
         }
 
     async with database.engine.connect() as connection:
         return await connection.run_sync(read)
+
+
+def with_words(index):
+    """Put the condition of an index into words."""
+    options = index.get("dialect_options", {})
+    return {**index, "dialect_options": {name: str(each) for name, each in options.items()}}
 
 
 def in_order(constraints):

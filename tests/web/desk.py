@@ -39,9 +39,7 @@ def building() -> Directory:
         DoorbellId("lund"),
     )
     return Directory(
-        properties={
-            storgata: Property(storgata, "Storgata", "Storgata 14")
-        },
+        properties={storgata: Property(storgata, "Storgata", "Storgata 14")},
         doors={door: Door(door, storgata, "Main entrance", PanelLinkRelay(panel, 1))},
         panels={panel: Panel(panel, storgata, door, (Button("lund", bell),))},
         doorbells={bell: Doorbell(bell, storgata, "Lund", (ANNA, ResidentId("per")))},

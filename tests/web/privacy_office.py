@@ -9,9 +9,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from intercom.routing.directory import Directory, PropertyKind
 from intercom.store.database import Database
-from intercom.store.events import new_log
 from intercom.store.kinds import Role
 from intercom.store.models import Account, Event, Grant, Property
+from intercom.store.new_log import new_log
 from intercom.web.admin import alerts, log, privacy
 from intercom.web.admin.faults import fault_pages
 from intercom.web.admin.gate import Gate

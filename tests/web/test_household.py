@@ -13,6 +13,7 @@ from intercom.routing.directory import Resident
 from intercom.routing.ids import ResidentId
 from intercom.store.kinds import Layout, Role
 from intercom.store.models import Account, Unit
+from tests.web.admin.phones import Phone
 from tests.web.admin.rig import PASSWORD, Rig, open_rig, password_hash
 
 
@@ -34,10 +35,10 @@ class App:
 
 
 @asynccontextmanager
-async def household(database) -> AsyncIterator[tuple[App, App, dict[str, int]]]:
+async def household(database, checks=None) -> AsyncIterator[tuple[App, App, dict[str, int]]]:
     """Serve a unit with Anna and Per, and another with Else; give Anna's and Else's apps and the ids."""
     ids: dict[str, int] = {}
-    async with open_rig(database) as rig, aiohttp.ClientSession() as session:
+    async with open_rig(database, checks=checks) as rig, aiohttp.ClientSession() as session:
         place = await rig.add_property()
         async with database.writing() as store:
             for label, names in (("H0101", ("Anna", "Per")), ("H0102", ("Else",))):
@@ -157,3 +158,62 @@ async def test_the_account_is_deleted_with_the_password_and_the_log_in_is_over(s
             assert await session.scalar(select(Account.id).where(Account.id == ids["Anna"])) is None
             bell = await doorbell_of(session, ids["H0101"])
             assert [each.account_id for each in bell.members] == [ids["Per"]]
+
+
+async def test_a_resident_sets_the_own_number_and_a_check_call_verifies_it(sqlite_database):
+    phone = Phone()
+    async with (
+        phone.at(sqlite_database) as checks,
+        household(sqlite_database, checks) as (anna, stranger, _),
+    ):
+        status, shown = await anna.ask("POST", "/api/setup", {"number": "900 12 345"})
+        assert (status, shown["number"], shown["number_verified"]) == (200, "+4790012345", False)
+
+        _, calling = await anna.ask("POST", "/api/setup/check-number", {})
+        assert calling["number_check"] == "on"
+        phone.answer("5")
+        await phone.over()
+
+        _, after = await anna.ask("GET", "/api/setup")
+        assert (after["number_check"], after["number_verified"]) == ("confirmed", True)
+        assert (await stranger.ask("GET", "/api/setup"))[1]["number"] is None
+        _, other = await anna.ask("POST", "/api/setup", {"number": "+46701234567"})
+        assert (other["number_check"], other["number_verified"]) == (None, False)
+
+
+async def test_a_resident_starts_three_check_calls_a_day_and_no_more(sqlite_database):
+    phone = Phone()
+    async with (
+        phone.at(sqlite_database) as checks,
+        household(sqlite_database, checks) as (anna, *_),
+    ):
+        await anna.ask("POST", "/api/setup", {"number": "90012345"})
+        answers = []
+        for at in (0.0, 10.0, 20.0, 30.0, 86_401.0):
+            phone.now = at
+            answers.append((await anna.ask("POST", "/api/setup/check-number", {}))[0])
+            if phone.legs:
+                phone.answer("1")
+            await phone.over()
+
+        assert answers == [200, 200, 200, 409, 200]
+        assert len(phone.rung) == 4
+
+
+async def test_what_is_no_number_is_not_kept_and_without_one_nobody_is_rung(sqlite_database):
+    phone = Phone()
+    async with (
+        phone.at(sqlite_database) as checks,
+        household(sqlite_database, checks) as (anna, *_),
+    ):
+        assert (await anna.ask("POST", "/api/setup", {"number": "112"}))[0] == 409
+        assert (await anna.ask("POST", "/api/setup", {"number": "+4782000000"}))[0] == 409
+        assert (await anna.ask("POST", "/api/setup/check-number", {}))[0] == 409
+        assert (await anna.ask("POST", "/api/setup/check-number", {"number": "90012345"}))[0] == 409
+
+        only = {"number": "90012345", "ring_way": "phone-only"}
+        assert (await anna.ask("POST", "/api/setup", only))[0] == 200
+        assert (await anna.ask("POST", "/api/setup", {"number": ""}))[0] == 409, (
+            "nothing would ring"
+        )
+        assert phone.rung == []

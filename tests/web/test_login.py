@@ -186,6 +186,14 @@ async def test_logging_out_ends_the_log_in(desk, client):
     assert len(desk.logins) == 0
 
 
+async def test_the_app_is_told_that_a_building_from_a_file_has_no_pages_of_accounts(desk, client):
+    before = await (await client.get(f"{desk.url}/api/me")).json()
+    await log_in(client, desk)
+    after = await (await client.get(f"{desk.url}/api/me")).json()
+
+    assert before["account_pages"] is after["account_pages"] is False
+
+
 async def test_a_resident_who_vanished_or_changed_password_is_logged_out(desk, client):
     await log_in(client, desk)
     desk.change_resident(ResidentId("per"), name="Per-Olav")

@@ -248,7 +248,9 @@ class PanelLinkHub:
         if header is None:
             return None
         user, given = _basic_login(header)
-        source = source_of(request.remote, request.headers.get(hdrs.X_FORWARDED_FOR))
+        source = source_of(
+            request.remote, ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, ()))
+        )
         password = self._password_of(PanelId(user))
         is_panel = bool(password)
         may_try = self._guesses.may_try(user, source, is_panel=is_panel)

@@ -1,5 +1,6 @@
 """Alerts of a property and of the service: what is wrong now, what was, and what to do about it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
@@ -10,6 +11,7 @@ from babel.dates import format_datetime, format_timedelta
 
 from intercom.administration import alerts
 from intercom.administration.alerts import AlertKind
+from intercom.administration.panels import panels_of
 from intercom.administration.places import property_at
 from intercom.store.models import Alert
 from intercom.texts import words
@@ -25,7 +27,7 @@ _ICONS = {
     AlertKind.TRUNK_DOWN: "phone-off",
     AlertKind.MAIL_FAILED: "mail-x",
     AlertKind.MAIL_SERVER: "mail-x",
-    AlertKind.NUMBER_EXPIRED: "phone-off",
+    AlertKind.NUMBERS_DUE: "phone-off",
     AlertKind.CERTIFICATE: "lock",
     AlertKind.EVENTS_LOST: "scroll-text",
 }
@@ -54,8 +56,11 @@ class ShownAlert:
 async def _list(office: Office, visit: Visit) -> web.Response:
     async with office.database.reading() as session:
         zone: tzinfo = SERVICE_ZONE
+        names: dict[str, str] = {}
         if visit.property_id is not None:
             zone = ZoneInfo((await property_at(session, visit.property_id)).time_zone)
+            panels = await panels_of(session, visit.property_id)
+            names = {panel.id: door.name for panel, door in panels}
         standing = await alerts.standing_in(session, visit.property_id)
         cleared = await alerts.cleared_in(session, visit.property_id)
     now = office.now()
@@ -63,26 +68,31 @@ async def _list(office: Office, visit: Visit) -> web.Response:
         office,
         visit,
         "alerts.html",
-        standing=[_shown(each, visit.language, zone, now) for each in standing],
-        cleared=[_shown(each, visit.language, zone, now) for each in cleared],
+        standing=[_shown(each, names, visit.language, zone, now) for each in standing],
+        cleared=[_shown(each, names, visit.language, zone, now) for each in cleared],
     )
 
 
 def alert_line(language: str, alert: Alert) -> str:
     """Say an alert in one line, for a mail."""
-    key = f"privacy.alert.{alert.kind}"
-    title = words(language, f"{key}.title", subject=alert.subject)
-    return f"{title}. {words(language, f'{key}.todo')}"
+    todo = words(language, f"privacy.alert.{alert.kind}.todo")
+    return f"{_title(language, alert, alert.subject)}. {todo}"
 
 
-def _shown(alert: Alert, language: str, zone: tzinfo, now: datetime) -> ShownAlert:
-    key = f"privacy.alert.{alert.kind}"
+def _shown(
+    alert: Alert, names: Mapping[str, str], language: str, zone: tzinfo, now: datetime
+) -> ShownAlert:
     locale = LOCALES[language]
     lasted = (alert.cleared_at or now) - alert.raised_at
     return ShownAlert(
         icon=_ICONS[AlertKind(alert.kind)],
-        title=words(language, f"{key}.title", subject=alert.subject),
-        todo=words(language, f"{key}.todo"),
+        title=_title(language, alert, names.get(alert.subject, alert.subject)),
+        todo=words(language, f"privacy.alert.{alert.kind}.todo"),
         raised=format_datetime(alert.raised_at, "medium", zone, locale),
         lasted=format_timedelta(lasted, threshold=1.5, locale=locale),
     )
+
+
+def _title(language: str, alert: Alert, subject: str) -> str:
+    count = int(alert.subject) if alert.kind == AlertKind.NUMBERS_DUE.value else None
+    return words(language, f"privacy.alert.{alert.kind}.title", subject=subject, count=count)

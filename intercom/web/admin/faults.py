@@ -7,6 +7,7 @@ from aiohttp.typedefs import Handler
 
 from intercom.errors import RefusedError, StoreDownError
 from intercom.texts import words
+from intercom.web.admin.form_body import FormBody, read_form
 from intercom.web.admin.forms import words_of
 from intercom.web.admin.gate import language_of
 from intercom.web.admin.page import bare_page
@@ -66,10 +67,10 @@ async def _not_saved(request: web.Request) -> web.Response:
     is_whole = request.method == "GET"
     if request.method == "POST":
         is_whole = (request.content_length or 0) <= _MAX_REPEATED_BYTES
-        for name, value in (await request.post()).items() if is_whole else ():
-            if not isinstance(value, str):
-                is_whole = False
-            elif any(each in name for each in _SECRETS):
+        body = await read_form(request, _MAX_REPEATED_BYTES) if is_whole else FormBody()
+        is_whole = is_whole and not body.files
+        for name, value in body.fields:
+            if any(each in name for each in _SECRETS):
                 secrets += [name] if value else []
             else:
                 fields.append((name, value))

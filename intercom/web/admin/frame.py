@@ -27,6 +27,7 @@ PROPERTY_SECTIONS = (
     Section("overview", "/admin/p/{property}", "house"),
     Section("units", "/admin/p/{property}/units", "layout-list"),
     Section("people", "/admin/p/{property}/people", "users-round"),
+    Section("activation", "/admin/p/{property}/activation", "user-check"),
     Section("doors", "/admin/p/{property}/doors", "door-closed"),
     Section("panels", "/admin/p/{property}/panels", "tablet"),
     Section("log", "/admin/p/{property}/log", "scroll-text", only=PropertyKind.COMMERCIAL),

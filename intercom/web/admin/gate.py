@@ -1,6 +1,5 @@
 """The one way into Webadmin: who asks, whether the rule lets them, and that their own page asked."""
 
-import asyncio
 import hmac
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -18,6 +17,7 @@ from intercom.link.guessing import GuessLimits
 from intercom.store.database import Database
 from intercom.store.models import Account, Grant
 from intercom.texts import LANGUAGES, words
+from intercom.web.admin.form_body import read_form
 from intercom.web.admin.sessions import AdminSession, AdminSessions, password_mark
 from intercom.web.admin.visit import RoleAt, Somebody, Visit, has_role
 from intercom.web.guesses import Requests
@@ -25,9 +25,6 @@ from intercom.web.origin import is_same_origin
 from intercom.web.rules import MAX_FORM_BYTES, Route, Rule, Who, add
 from intercom.web.server import Front
 
-BODY_S = 4.0
-SLOWEST_BYTES_A_SECOND = 50_000
-"""So much longer a large body may take."""
 LOG_IN = "/admin/login"
 MAILS_ASKED_FOR = GuessLimits(source_failures=10, source_refill_s=60.0)
 """So many forgotten passwords from one source, then one a minute."""
@@ -95,8 +92,11 @@ class Gate:
             request, self._front.config.origins, is_required=True
         ):
             raise web.HTTPForbidden
+        _check_address(request)
         session = self._session_of(request) if route.rule.who is Who.ACCOUNT else None
-        form, files = ({}, {}) if is_safe else await _read_form(request, route.max_bytes)
+        if not is_safe and (request.content_length or route.max_bytes) > MAX_FORM_BYTES:
+            await self._ask_store(request, route.rule, session)  # nobody else sends us so much
+        form, files = ({}, {}) if is_safe else await _read(request, route.max_bytes)
         if session is not None and not is_safe and not _is_csrf(session, form):
             raise RefusedError("account.page_too_old")
         somebody, property_id, unit_id = await self._ask_store(request, route.rule, session)
@@ -151,7 +151,7 @@ class Gate:
             return somebody[0]
         login = self._front.login_of(request)
         found = await load_somebody(store, Account.username == login.resident_id) if login else None
-        if found is None:
+        if login is None or found is None or found[1] != login.password_mark:
             raise _LoggedOutError
         return found[0]
 
@@ -213,27 +213,22 @@ def _is_csrf(session: AdminSession, form: Mapping[str, str]) -> bool:
     return hmac.compare_digest(form.get("csrf", "").encode(), session.csrf.encode())
 
 
-async def _read_form(
+def _check_address(request: web.Request) -> None:
+    """Refuse an address with what no text in the database can be."""
+    for part in (*request.match_info.values(), *request.query.values()):
+        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in part):
+            raise web.HTTPNotFound
+
+
+async def _read(
     request: web.Request, max_bytes: int
 ) -> tuple[dict[str, str], dict[str, FileField]]:
-    if request.content_type not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
-        return {}, {}
-    if max_bytes > MAX_FORM_BYTES and (request.content_length or max_bytes) > MAX_FORM_BYTES:
-        request = request.clone(client_max_size=max_bytes)
-    try:
-        async with asyncio.timeout(BODY_S + max_bytes / SLOWEST_BYTES_A_SECOND):
-            posted = await request.post()
-    except (ValueError, TimeoutError) as error:
-        raise web.HTTPBadRequest from error
+    body = await read_form(request, max_bytes)
     form: dict[str, str] = {}
-    files: dict[str, FileField] = {}
-    for name, value in posted.items():
-        if isinstance(value, FileField):
-            files[name] = value
-        elif isinstance(value, str):
-            text = value.replace("\r\n", "\n").replace("\0", "")
-            form[name] = text if "password" in name else text.strip()
-    return form, files
+    for name, value in body.fields:
+        text = value.replace("\r\n", "\n").replace("\0", "")
+        form[name] = text if "password" in name else text.strip()
+    return form, body.files
 
 
 def _to_log_in(request: web.Request) -> web.StreamResponse:

@@ -16,11 +16,6 @@ def days_from(form: Mapping[str, str], prefix: str = "day") -> int:
     return sum(1 << day for day in range(7) if form.get(f"{prefix}{day}") == "yes")
 
 
-def day_fields(days: int, prefix: str = "day") -> dict[str, str]:
-    """Give the ticks of `parts.days` for days as bits."""
-    return {f"{prefix}{day}": "yes" for day in range(7) if days >> day & 1}
-
-
 def clock_of(minute: int) -> str:
     """Write a minute of the day: 450 is 07:30."""
     return f"{minute // 60:02}:{minute % 60:02}"

@@ -63,7 +63,12 @@ async def _set_password(office: Office, gate: Gate, visit: Visit) -> web.Respons
     gate.sessions.end(holder.account_id)
     office.logins.end(holder.username)
     return bare_page(
-        holder.language, "password.html", visit=visit, username=holder.username, is_set=True
+        holder.language,
+        "password.html",
+        visit=visit,
+        username=holder.username,
+        is_set=True,
+        is_staff=holder.is_staff,
     )
 
 

@@ -54,7 +54,8 @@ class _Own:
             async with self._office.database.writing() as session:
                 account = await session.get_one(Account, visit.account.id)
                 account.language = accounts.checked_language(visit.form.get("language", ""))
-                account.email = accounts.checked_email(email) if email else None
+                address = accounts.checked_email(email) if email else None
+                await accounts.change_email(session, account, address)
         except RefusedError as error:
             return await self._page(visit, details=refused_form(visit, error))
         return done(ME, "account.done.saved")

@@ -1,5 +1,6 @@
 """A property's panels: what each is, whether it is there now, what stands on its screen, its password."""
 
+import heapq
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -7,9 +8,11 @@ from aiohttp import web
 from intercom.administration import doors, panels, places
 from intercom.administration.doors import DoorFacts
 from intercom.administration.panels import PanelFacts
+from intercom.administration.turns import Turns
 from intercom.building.makes import MAKES
 from intercom.errors import RefusedError
 from intercom.routing.ids import DoorbellId, PanelId
+from intercom.store.folding import in_order
 from intercom.store.models import Door, Panel
 from intercom.web.admin.doors import facts_of as door_facts_of
 from intercom.web.admin.forms import Form, place_of, refused_form
@@ -164,7 +167,7 @@ class _Pages:
             panel = await places.panel_in(session, place, visit.at("panel"))
             found = await doors.doors_of(session, place)
             dead = await panels.opens_only(session, place, panel.id)
-        entries = self._entries(panel.id)
+        entries, count = await self._entries(panel.id)
         door = next(each for each in found if each.id == panel.door_id)
         forms = form or _form_of(panel), delete_form or Form()
         return await page(
@@ -175,8 +178,8 @@ class _Pages:
             listed=Listed(panel, door, self._live(panel)),
             since=since_of,
             ways=self._ways_of(visit, panel),
-            entries=entries[:MAX_ENTRIES],
-            count=len(entries),
+            entries=entries,
+            count=count,
             form=forms[0],
             delete_form=forms[1],
             dead=", ".join(each.name for each in dead),
@@ -207,16 +210,21 @@ class _Pages:
         origin = office.origin or f"{visit.request.scheme}://{visit.request.host}"
         return [("server", origin), ("key", office.panel_key), *ways]
 
-    def _entries(self, panel_id: str) -> list[Entry]:
-        """List what stands on a panel now, by name."""
+    async def _entries(self, panel_id: str) -> tuple[list[Entry], int]:
+        """List what stands on a panel now, by name, as much as is shown; and count all of it."""
         directory = self._office.directory()
         panel = directory.panels.get(PanelId(panel_id))
         found = []
+        turns = Turns()
+        turns.begin()
         for button in () if panel is None else panel.buttons:
             doorbell = directory.doorbells.get(DoorbellId(button.doorbell_id))
             if doorbell is not None:
-                found.append(Entry(doorbell.name, button.name, doorbell.group))
-        return sorted(found, key=lambda each: (each.group or each.name).casefold())
+                entry = Entry(doorbell.name, button.name, doorbell.group)
+                order = in_order(entry.group or entry.name), in_order(entry.name)
+                found.append((*order, len(found), entry))
+            await turns.rest()
+        return [entry for *_, entry in heapq.nsmallest(MAX_ENTRIES, found)], len(found)
 
 
 def since_of(live: PanelLive | None) -> tuple[str, int]:

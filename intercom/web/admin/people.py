@@ -16,6 +16,8 @@ from intercom.administration.people import (
     add_person,
     change_person,
     change_role,
+    count_held,
+    invite_held,
     leave_unit,
     standings,
 )
@@ -39,12 +41,15 @@ from intercom.web.rules import ADMINISTRATORS, Route
 _PEOPLE = "/admin/p/{property}/people"
 _PERSON = _PEOPLE + "/{account}"
 _NEW = "/admin/p/{property}/units/{unit}/people/new"
+MOST_DUE = 20
+"""People whose numbers need a new check call, by name; of more the count alone."""
 
 
 def routes(office: Office) -> list[Route]:
     """List the pages of people."""
     return [
         Route("GET", _PEOPLE, partial(_list, office), ADMINISTRATORS),
+        Route("POST", _PEOPLE + "/invite", partial(_invite_held, office), ADMINISTRATORS),
         Route("GET", _NEW, partial(_new, office), ADMINISTRATORS),
         Route("POST", _NEW, partial(_make, office), ADMINISTRATORS),
         Route("GET", _PERSON, partial(_show, office), ADMINISTRATORS),
@@ -74,15 +79,31 @@ async def _list(office: Office, visit: Visit) -> web.Response:
     async with office.database.reading() as session:
         found = await search_people(session, place_of(visit), text, asked)
         states = await standings(session, found.people)
+        held = await count_held(session, place_of(visit))
+        today = office.now().date()
+        due = (await number_checks.due_counts(session, today, place_of(visit))).get(place_of(visit))
+        due_people = (
+            await number_checks.due_people(session, place_of(visit), today, MOST_DUE) if due else []
+        )
     return await page(
         office,
         visit,
         "people.html",
         found=found,
         standings=states,
+        held=held,
+        due=due or 0,
+        due_people=due_people,
         text=text,
         pages=Pager(found.count, found.number, PAGE_ROWS),
     )
+
+
+async def _invite_held(office: Office, visit: Visit) -> web.Response:
+    async with office.database.writing() as session:
+        await invite_held(session, place_of(visit), office.now())
+    office.outbox.wake()
+    return done(path_of("p", place_of(visit), "people"), "people.done.invited_all")
 
 
 async def _new(office: Office, visit: Visit) -> web.Response:
@@ -181,6 +202,7 @@ async def show_person(
         ring_form=forms[1],
         delete_form=forms[2],
         is_verified=number_checks.is_verified(account, office.now().date()),
+        is_due=number_checks.is_due(account, office.now().date()),
         backup_days=office.backup_days,
         can_check=office.checks is not None,
         check=office.checks.state(account.id) if office.checks else None,

@@ -104,13 +104,14 @@ class Step:
     """Words: property.step.{name}."""
     is_done: bool
     href: str
-    """Its one next action; empty: nobody here may do it."""
+    """Its one next action; empty: nobody here may do it, or not yet."""
 
 
 def _steps(visit: Visit, have: FirstSteps, online: int) -> tuple[Step, ...]:
     place = visit.property_id
     may = visit.can(Role.ADMINISTRATOR)
-    to_person = path_of("p", place, "units", have.first_unit or "new", "people", "new")
+    unit = have.first_unit
+    to_person = path_of("p", place, "units", unit, "people", "new") if unit else ""
     return (
         Step("entrance", have.panels > 0, path_of("p", place, "panels", "new")),
         Step("online", online > 0, path_of("p", place, "panels")),

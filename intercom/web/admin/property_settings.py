@@ -5,6 +5,7 @@ from functools import partial
 from aiohttp import web
 
 from intercom.administration import places, properties, quiet
+from intercom.administration.apart import write_apart
 from intercom.administration.quiet import QuietFacts
 from intercom.errors import RefusedError
 from intercom.store.models import Property
@@ -98,10 +99,12 @@ async def _end_quiet(office: Office, visit: Visit) -> web.Response:
 
 async def _delete(office: Office, visit: Visit) -> web.Response:
     try:
-        async with office.database.writing() as session:
-            await properties.delete_property(
-                session, place_of(visit), visit.form.get("typed_name", "")
-            )
+        await write_apart(
+            office.database,
+            properties.delete_property,
+            place_of(visit),
+            visit.form.get("typed_name", ""),
+        )
     except RefusedError as error:
         return await _page(office, visit, delete_form=refused_form(visit, error))
     await forget_bytes(office)

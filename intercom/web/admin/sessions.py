@@ -5,7 +5,9 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
+
+from intercom.wall_clock import today
 
 TOKEN_BYTES = 32
 LIFETIME_S = 12 * 3600.0
@@ -35,7 +37,7 @@ class AdminSessions:
     def __init__(
         self,
         clock: Callable[[], float],
-        today: Callable[[], date] = lambda: datetime.now(tz=UTC).date(),
+        today: Callable[[], date] = today,
     ) -> None:
         self._clock = clock
         self._today = today

@@ -28,7 +28,7 @@ from intercom.web.admin import (
 from intercom.web.admin.faults import fault_pages
 from intercom.web.admin.gate import Gate
 from intercom.web.admin.office import Office
-from intercom.web.admin.page import STATIC
+from intercom.web.admin.page import STATIC, prepare_templates
 from intercom.web.assets import IMMUTABLE, Assets
 from intercom.web.rules import Route
 
@@ -60,6 +60,7 @@ ACCOUNTS: tuple[Callable[[Office, Gate], list[Route]], ...] = (
 
 def add_admin(app: web.Application, office: Office, gate: Gate) -> None:
     """Add Webadmin to the service's web application; before it serves."""
+    prepare_templates()
     app.middlewares.append(fault_pages)
     rules.add(app, "GET", "/admin/static/{path:.+}", _files(), rules.ANYBODY)
     for routes_of_accounts in ACCOUNTS:

@@ -103,9 +103,10 @@ async def _make(office: Office, visit: Visit) -> web.Response:
     except RefusedError as error:
         return await _page_of_new(office, visit, refused_form(visit, error))
     office.outbox.wake()
+    said = "people.done.unit_made_invited" if owner.is_invited else "people.done.unit_made"
     if form.get("then") == "another":
-        return done(path_of("p", place_of(visit), "units", "new"), "people.done.unit_made")
-    return done(unit_path(visit, unit_id=unit.id), "people.done.unit_made")
+        return done(path_of("p", place_of(visit), "units", "new"), said)
+    return done(unit_path(visit, unit_id=unit.id), said)
 
 
 async def _show(office: Office, visit: Visit) -> web.Response:

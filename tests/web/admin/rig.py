@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -11,6 +11,7 @@ from functools import cache
 import aiohttp
 from argon2 import PasswordHasher
 
+from intercom.administration.number_checks import NumberChecks
 from intercom.ports import RelayOutcome, RelayResult
 from intercom.routing.directory import Directory, PropertyKind
 from intercom.routing.ids import DoorId, ResidentId
@@ -178,8 +179,12 @@ class Client:
 
 
 @asynccontextmanager
-async def open_rig(database: Database, port: int = 0) -> AsyncIterator[Rig]:
-    """Serve Webadmin over a database that has its tables."""
+async def open_rig(
+    database: Database,
+    port: int = 0,
+    checks: Callable[[Rig], NumberChecks] | None = None,
+) -> AsyncIterator[Rig]:
+    """Serve Webadmin over a database that has its tables; without `checks` no phone can be called."""
     rig = Rig(database)
     app = make_app(
         WebConfig(),
@@ -201,6 +206,7 @@ async def open_rig(database: Database, port: int = 0) -> AsyncIterator[Rig]:
         origin=ORIGIN,
         sip_server=SIP_SERVER,
         panel_key=PANEL_KEY,
+        checks=checks(rig) if checks else None,
     )
     add_admin(app, office, Gate(database, app[FRONT]))
     async with serving(app, "127.0.0.1", port) as bound:

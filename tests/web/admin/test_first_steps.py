@@ -7,7 +7,7 @@ from sqlalchemy import select
 from intercom.store.kinds import Role
 from intercom.store.models import Account, Doorbell, Panel
 from intercom.web.admin.office import PanelLive
-from tests.web.admin.rig import PASSWORD, Rig, password_hash
+from tests.web.admin.rig import PASSWORD, Client, Rig, password_hash
 from tests.web.admin.test_property_looks import logged_in
 
 pytestmark = pytest.mark.timeout(90)
@@ -62,6 +62,20 @@ async def test_whoever_follows_the_checklist_comes_to_the_first_ring(browser: Br
 
     async with rig.database.reading() as session:
         assert await session.scalar(select(Doorbell.name)) == "Lund"
+
+
+async def test_a_panel_that_comes_later_does_not_keep_from_the_next_steps(
+    client: Client, rig: Rig
+):
+    place = await rig.add_property()
+
+    before = await client.get(f"/admin/p/{place}")
+    await client.post(f"/admin/p/{place}/units/new", label="H0301", language="nb")
+    after = await client.get(f"/admin/p/{place}")
+
+    assert f"/admin/p/{place}/units/new" in before.text
+    assert "/people/new" not in before.text
+    assert "/people/new" in after.text
 
 
 async def test_an_installer_is_not_sent_where_only_administrators_may_go(

@@ -15,6 +15,7 @@ class HomeView extends LitElement {
     header { display: flex; align-items: center; gap: var(--s3); padding: calc(env(safe-area-inset-top) + var(--s3)) var(--s5) var(--s3); }
     .mark { width: 36px; height: 36px; flex: none; }
     .who { font-weight: 650; letter-spacing: -.01em; overflow-wrap: anywhere; line-height: 1.25; }
+    a.who { color: inherit; padding-block: var(--s3); text-decoration-color: var(--line-strong); text-underline-offset: 4px; }
     header .btn { margin-inline-start: auto; font-size: var(--t-sm); white-space: nowrap; }
     main { display: grid; gap: var(--s8); align-content: center; width: min(100%, 34rem); margin: 0 auto; padding: var(--s4) var(--s5) calc(env(safe-area-inset-bottom) + var(--s10)); }
     .clock { display: none; }
@@ -60,7 +61,7 @@ class HomeView extends LitElement {
     @media (forced-colors: active) { .pill, .glyph { border: 1px solid CanvasText; } }
   `];
 
-  static properties = { name: {}, doors: {}, keys: {}, linkState: {}, missed: {}, bell: {}, microphone: { state: true }, now: { state: true } };
+  static properties = { name: {}, hasAccountPages: {}, doors: {}, keys: {}, linkState: {}, missed: {}, bell: {}, microphone: { state: true }, now: { state: true } };
 
   #clockTimer = 0;
   #permission = null;
@@ -148,7 +149,9 @@ class HomeView extends LitElement {
   }
 
   render() {
-    return html`<header><img class="mark" src="/static/mark.svg" alt=""><span class="who">${this.name}</span>
+    return html`<header><img class="mark" src="/static/mark.svg" alt="">${this.hasAccountPages
+        ? html`<a class="who" href="/admin/me" aria-label=${`${this.name}: ${t("home.account")}`}>${this.name}</a>`
+        : html`<span class="who">${this.name}</span>`}
         <button class="btn quiet" @click=${() => this.dispatchEvent(new Event("log-out"))}>${icon("log-out")}${t("home.log_out")}</button></header>
       <main>
         <div><div class="clock tn"><b>${timeOfDay(this.now)}</b><span>${dayOf(this.now)}</span></div>${this.#state()}</div>

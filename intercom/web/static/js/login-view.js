@@ -21,9 +21,10 @@ class LoginView extends LitElement {
     .problem { display: flex; gap: var(--s3); padding: var(--s3) var(--s4); border-radius: 12px; background: var(--bad-soft); color: var(--bad); font-size: var(--t-sm); line-height: 1.45; }
     .problem .i { margin-top: 2px; }
     .btn { min-height: 56px; }
+    .forgot { justify-self: center; }
   `];
 
-  static properties = { wasLoggedOut: {}, problem: { state: true }, isBusy: { state: true }, isShown: { state: true } };
+  static properties = { wasLoggedOut: {}, hasAccountPages: {}, problem: { state: true }, isBusy: { state: true }, isShown: { state: true } };
 
   constructor() {
     super();
@@ -74,6 +75,7 @@ class LoginView extends LitElement {
         </div>
         <div role="alert">${this.problem ? html`<p class="problem">${icon("triangle-alert")}<span>${this.problem}</span></p>` : nothing}</div>
         <button class="btn pri" ?disabled=${this.isBusy}>${this.isBusy ? t("login.busy") : t("login.submit")}</button>
+        ${this.hasAccountPages ? html`<a class="btn quiet forgot" href="/admin/forgot">${t("login.forgot")}</a>` : nothing}
       </form>
     </main>`;
   }

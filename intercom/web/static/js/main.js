@@ -24,6 +24,7 @@ class IntercomApp extends LitElement {
     missed: { state: true },
     waiting: { state: true },
     wasLoggedOut: { state: true },
+    hasAccountPages: { state: true },
   };
 
   #link = new Link();
@@ -40,6 +41,7 @@ class IntercomApp extends LitElement {
     this.missed = null;
     this.waiting = [];
     this.wasLoggedOut = false;
+    this.hasAccountPages = false;
     document.documentElement.lang = language;
     this.#link.addEventListener("message", (event) => this.#received(event.detail));
     this.#link.addEventListener("state", () => this.#linkChanged());
@@ -56,8 +58,10 @@ class IntercomApp extends LitElement {
   async #start() {
     try {
       const response = await fetch("/api/me");
+      const answer = await response.json();
+      this.hasAccountPages = answer.account_pages === true;
       if (response.status === 401) return void (this.view = "login");
-      this.name = (await response.json()).name;
+      this.name = answer.name;
     } catch {
       // Not reachable: the link goes on trying, and home says so.
     }
@@ -193,11 +197,11 @@ class IntercomApp extends LitElement {
       return html`<call-view .call=${this.call} .waiting=${this.waiting.map((one) => one.frame.door.name)}></call-view>`;
     }
     if (this.view === "login") {
-      return html`<login-view .wasLoggedOut=${this.wasLoggedOut} @logged-in=${(event) => this.#loggedIn(event.detail)}></login-view>`;
+      return html`<login-view .wasLoggedOut=${this.wasLoggedOut} .hasAccountPages=${this.hasAccountPages} @logged-in=${(event) => this.#loggedIn(event.detail)}></login-view>`;
     }
     if (this.view === "loading") return html``;
     return html`<home-view
-      .name=${this.name} .doors=${this.doors} .keys=${this.keys} .linkState=${this.#link.state} .missed=${this.missed} .bell=${this.#bell}
+      .name=${this.name} .hasAccountPages=${this.hasAccountPages} .doors=${this.doors} .keys=${this.keys} .linkState=${this.#link.state} .missed=${this.missed} .bell=${this.#bell}
       @log-out=${() => this.#logOut()} @use-here=${() => this.#link.open()} @dismiss=${() => (this.missed = null)}
     ></home-view>`;
   }
