@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 PYTHON_FILES := intercom firmware_sim tests bench
-BENCHES = $(filter-out %_house.py %_apps.py bench/soak.py,$(shell grep -l '__main__' bench/*.py 2>/dev/null))
+BENCHES = $(filter-out %_house.py %_apps.py %_property.py bench/soak.py bench/admin_service.py,$(shell grep -l '__main__' bench/*.py 2>/dev/null))
 
 CORES := $(shell nproc)
 WAITING := $(shell echo $$(($$(nproc) + 1)))  # most of their time is waiting

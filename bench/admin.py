@@ -105,7 +105,7 @@ class Bench:
                 self.pressed_ms.append((press.ring_at - press.invited_at) / 1e6)
             await asyncio.sleep(PRESS_EVERY_S)
 
-    async def look(self, what: str = "") -> Any:
+    async def look(self, what: str = "") -> Any:  # noqa: ANN401 - it is JSON
         """Read what the service's clock has noted since the last look."""
         reader, writer = await asyncio.open_unix_connection(f"{self.probe}{what}")
         answer = json.loads(await reader.read())
@@ -156,7 +156,7 @@ class Bench:
     async def until(self, residents: int) -> None:
         """Wait until so many residents are in force."""
         async with asyncio.timeout(IN_FORCE_S):
-            while await self.look(".count") != residents:
+            while await self.look(".count") != residents:  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.25)
 
     async def run(self) -> None:
@@ -351,9 +351,7 @@ def address_of(database: str, folder: Path) -> Iterator[str]:
 async def run(address: str, folder: Path, units: int, people: int, panels: int) -> Bench:
     url = sqlalchemy_url(address)
     await fill_database(url, units, people, panels)
-    snapshot = await asyncio.to_thread(
-        lambda: asyncio.run(admin_snapshot.measure(url, people))
-    )
+    snapshot = await asyncio.to_thread(lambda: asyncio.run(admin_snapshot.measure(url, people)))
     async with served(folder, address, people) as bench, asyncio.TaskGroup() as tasks:
         presses = [tasks.create_task(bench.press(panel)) for panel in range(PANEL_COUNT)]
         await bench.run()

@@ -81,7 +81,8 @@ class Visitor:
     async def _take(self, answer: aiohttp.ClientResponse, expected: int) -> None:
         self.text = await answer.text()
         if answer.status != expected:
-            raise SystemExit(f"{answer.method} {answer.url}: {answer.status}\n{self.text[:3000]}")
+            msg = f"{answer.method} {answer.url}: {answer.status}\n{self.text[:3000]}"
+            raise SystemExit(msg)
         found = _CSRF.search(self.text)
         self._csrf = found[1] if found else self._csrf
 
@@ -89,5 +90,6 @@ class Visitor:
 def _found(pattern: re.Pattern[str], text: str) -> str:
     found = pattern.search(text)
     if found is None:
-        raise SystemExit(f"{pattern.pattern} is not on the page")
+        msg = f"{pattern.pattern} is not on the page"
+        raise SystemExit(msg)
     return found[1]

@@ -2,11 +2,13 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
+from intercom.app.web_side import is_asked_by_tls
 from intercom.cli.exit_codes import ExitCode
 from intercom.errors import ConfigError
 from intercom.routing.dial_guard import DialLimits
@@ -259,3 +261,13 @@ def test_secrets_are_masked_when_settings_are_shown():
     (one,) = describe(WithSecret(), of=WithSecret)
 
     assert "hunter22" not in f"{one.value}{one.default}"
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_tls"),
+    [("https://door.example", True), ("http://192.0.2.7:8080", False), (None, False)],
+)
+def test_cookies_are_secure_behind_a_proxy_that_ends_tls(origin, is_tls):
+    settings = SimpleNamespace(has_tls=False, web_origin=origin)
+
+    assert is_asked_by_tls(settings) is is_tls

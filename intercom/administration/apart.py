@@ -80,16 +80,19 @@ async def _done(
             process.kill()
             await process.wait()
     if process.returncode:
-        raise RuntimeError(f"long work ended with {process.returncode}")
-    match pickle.loads(answer):  # noqa: S301 - our own process wrote it
+        msg = f"long work ended with {process.returncode}"
+        raise RuntimeError(msg)
+    came: tuple[Any, ...] = pickle.loads(answer)  # noqa: S301 - our own process wrote it
+    match came:
         case "done", result, touched:
             return result, touched
         case "refused", key, field, values:
             raise RefusedError(key, field=field, **values)
         case "down", words:
             raise StoreDownError(words)
-        case _, where:
-            raise RuntimeError(f"long work failed: {where}")
+        case _:
+            msg = f"long work failed: {came[-1]}"
+            raise RuntimeError(msg)
 
 
 async def _answer(

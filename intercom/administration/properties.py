@@ -148,7 +148,9 @@ async def _erase_nobodies(session: AsyncSession, people: list[int]) -> None:
         exists().where(Member.account_id == Account.id),
         exists().where(Transfer.new_owner_id == Account.id),
     )
-    nobody = select(Account.id, Account.username, Account.name).where(Account.id.in_(people), ~has_place)
+    nobody = select(Account.id, Account.username, Account.name).where(
+        Account.id.in_(people), ~has_place
+    )
     rows = await session.execute(nobody)
     found = rows.all()
     gone = {each.id: each.name for each in found}

@@ -70,13 +70,13 @@ async def search_units(
     condition = and_(Unit.property_id == property_id, *map(_holds, _words(text)))
     found = select(Unit.id, Unit.label).where(condition).order_by(Unit.ordered_label, Unit.id)
     rows, count, number = await _page_of(session, found, page)
-    labels = {unit_id: label for unit_id, label in rows}  # noqa: C416 - rows are no tuples to mypy
+    labels: dict[int, str] = {row[0]: row[1] for row in rows}
     return Page(await _with_people(session, labels), count, number)
 
 
 async def _page_of(
-    session: AsyncSession, found: Select[Any], page: int
-) -> tuple[Sequence[Row[Any]], int, int]:
+    session: AsyncSession, found: Select[*tuple[Any, ...]], page: int
+) -> tuple[Sequence[Row[*tuple[Any, ...]]], int, int]:
     """Read a page of what is found; give its rows, how many there are on all pages, and its number.
 
     To count costs as much as to find: all is read once where it is one page.
@@ -121,13 +121,13 @@ async def search_people(
     rows, count, number = await _page_of(session, found, page)
     people: tuple[Account, ...] = tuple(row[0] for row in rows)
     units: dict[int, list[tuple[int, str]]] = {each.id: [] for each in people}
-    rows = await session.execute(
+    homes = await session.execute(
         select(Grant.account_id, Unit.id, Unit.label)
         .join(Unit, Unit.id == Grant.unit_id)
         .where(Grant.account_id.in_(units), Unit.property_id == property_id)
         .order_by(Unit.ordered_label)
     )
-    for account_id, unit_id, label in rows.all():
+    for account_id, unit_id, label in homes.all():
         if (unit_id, label) not in units[account_id]:
             units[account_id].append((unit_id, label))
     return FoundPeople(people, units, count, number)

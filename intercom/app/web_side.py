@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from intercom.app.build import Parts
 
 
+def is_asked_by_tls(settings: Settings) -> bool:
+    """Tell whether browsers reach us by https: by a certificate of ours, or through a proxy that has one."""
+    return settings.has_tls or (settings.web_origin or "").startswith("https://")
+
+
 def make_site(parts: "Parts", kept: StoreSide | None) -> web.Application:
     """Build the app's server with the panel link beside it."""
     origin = parts.settings.web_origin
     site = make_app(
         WebConfig(
-            is_tls=parts.settings.has_tls,
+            is_tls=is_asked_by_tls(parts.settings),
             origins=frozenset({origin} if origin else ()),
             has_account_pages=kept is not None,
         ),

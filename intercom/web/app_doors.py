@@ -6,6 +6,7 @@ The index follows a change by what changed alone, so that one doorbell among tho
 import math
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 from intercom.routing.change import DirectoryChange
@@ -31,7 +32,8 @@ class Following:
     def go_on(self, slice_s: float = math.inf) -> None:
         """Take some more of it."""
         until_s = time.perf_counter() + slice_s
-        for self._is_anybody in self._parts:
+        for is_anybody in self._parts:
+            self._is_anybody = is_anybody
             if time.perf_counter() > until_s:
                 return
         self.is_done = True
@@ -67,7 +69,8 @@ class AppDoors:
 
     def following(self, directory: Directory, change: DirectoryChange) -> Following:
         """Take the next directory in slices; the one before must be taken whole."""
-        return Following(self._parts(directory, change, concerned := set()), concerned)
+        concerned: set[ResidentId] = set()
+        return Following(self._parts(directory, change, concerned), concerned)
 
     def _parts(
         self, directory: Directory, change: DirectoryChange, concerned: set[ResidentId]
@@ -94,7 +97,8 @@ class AppDoors:
         ringing = self._ringing_doors(resident_id)
         doors = []
         for door_id in sorted(
-            (door_ids | ringing) & self._order.keys() & directory.doors.keys(), key=self._order.__getitem__
+            (door_ids | ringing) & self._order.keys() & directory.doors.keys(),
+            key=self._order.__getitem__,
         ):
             door = directory.doors[door_id]
             prop = directory.properties[door.property_id]
@@ -137,10 +141,10 @@ class AppDoors:
             panel = self._directory.panels.get(panel_id)
             before = self._doorbells_at.pop(panel_id, set())
             after: set[DoorbellId] = set()
-            for number, button in enumerate(panel.buttons if panel else ()):
-                after.add(button.doorbell_id)
-                if number % _BUTTONS == 0:
-                    yield
+            buttons = iter(panel.buttons if panel else ())
+            while some := {each.doorbell_id for each in islice(buttons, _BUTTONS)}:
+                after |= some
+                yield
             door_before = self._door_at.get(panel_id)
             door_after = panel.door_id if panel else None
             others = before ^ after
@@ -148,15 +152,19 @@ class AppDoors:
                 self._doorbells_at[panel_id] = after
                 self._door_at[panel_id] = panel.door_id
             for doorbell_id in others if door_before == door_after else before | after:
-                if doorbell_id not in after:
-                    _remove(self._panels_of, doorbell_id, panel_id)
-                elif doorbell_id in others:
-                    self._panels_of.setdefault(doorbell_id, set()).add(panel_id)
+                if doorbell_id in others:
+                    self._take_button(panel_id, doorbell_id, is_there=doorbell_id in after)
                 concerned |= self._residents_of.get(doorbell_id, frozenset())
                 yield
             if panel is None:
                 self._door_at.pop(panel_id, None)
             yield
+
+    def _take_button(self, panel_id: PanelId, doorbell_id: DoorbellId, *, is_there: bool) -> None:
+        if is_there:
+            self._panels_of.setdefault(doorbell_id, set()).add(panel_id)
+        else:
+            _remove(self._panels_of, doorbell_id, panel_id)
 
     def _take_doors(self) -> None:
         self._order = {door_id: number for number, door_id in enumerate(self._directory.doors)}

@@ -51,7 +51,7 @@ async def unit_at(session, place: str, label: str = "H0101") -> Unit:
 
 async def settle(session, name: str, place: str = "p1", label: str = "H0101") -> Account:
     """Let somebody with a password live in a unit."""
-    person = NewPerson(name, email=f"{name[:4].lower()}@example.no", role=Role.OWNER)
+    person = NewPerson(name, email=f"{name.partition(' ')[0].lower()}@example.no", role=Role.OWNER)
     account = await add_person(session, await unit_at(session, place, label), person, NOW)
     account.password_hash = "a hash"
     return account

@@ -214,7 +214,7 @@ class _Pages:
         """List what stands on a panel now, by name, as much as is shown; and count all of it."""
         directory = self._office.directory()
         panel = directory.panels.get(PanelId(panel_id))
-        found = []
+        found: list[tuple[str, str, int, Entry]] = []
         turns = Turns()
         turns.begin()
         for button in () if panel is None else panel.buttons:

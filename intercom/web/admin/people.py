@@ -6,9 +6,10 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from intercom.administration import accounts, invitations, number_checks
+from intercom.administration import accounts, invitations, number_checks, tokens
 from intercom.administration.door_rights import rights_of
 from intercom.administration.doorbells import set_ring_way
+from intercom.administration.letters import SET_PASSWORD
 from intercom.administration.outbox import cause_words
 from intercom.administration.people import (
     NewPerson,
@@ -25,7 +26,7 @@ from intercom.administration.places import account_in, number, property_at, unit
 from intercom.administration.search import PAGE_ROWS, search_people
 from intercom.errors import RefusedError
 from intercom.routing.directory import RingWay
-from intercom.store.kinds import Role
+from intercom.store.kinds import Role, TokenPurpose
 from intercom.store.models import Account, Grant, Unit
 from intercom.texts import words
 from intercom.web.admin.choices import languages
@@ -55,6 +56,7 @@ def routes(office: Office) -> list[Route]:
         Route("GET", _PERSON, partial(_show, office), ADMINISTRATORS),
         Route("POST", _PERSON, partial(_change, office), ADMINISTRATORS),
         Route("POST", _PERSON + "/invite", partial(_invite, office), ADMINISTRATORS),
+        Route("POST", _PERSON + "/link", partial(_hand_over, office), ADMINISTRATORS),
         Route("POST", _PERSON + "/check", partial(_check_number, office), ADMINISTRATORS),
         Route("POST", _PERSON + "/ring", partial(_ring, office), ADMINISTRATORS),
         Route("POST", _PERSON + "/unit", partial(_change_unit, office), ADMINISTRATORS),
@@ -256,6 +258,24 @@ async def _invite(office: Office, visit: Visit) -> web.Response:
         await invitations.invite(session, account, office.now())
     office.outbox.wake()
     return done(person_path(visit), "people.done.invited")
+
+
+async def _hand_over(office: Office, visit: Visit) -> web.Response:
+    """Show a link to choose a password, for somebody whom no mail reaches; once, and never again."""
+    async with office.database.writing() as session:
+        account = await managed(session, visit)
+        if account.password_hash is not None:
+            raise RefusedError("people.refused.has_password")
+        until = office.now() + tokens.INVITATION_LIFETIME
+        token = await tokens.make(session, account.id, TokenPurpose.SET_PASSWORD, until)
+    return await page(
+        office,
+        visit,
+        "person_link.html",
+        account=account,
+        link=f"{office.origin}{SET_PASSWORD}{token}",
+        app=f"{office.origin}/",
+    )
 
 
 async def _check_number(office: Office, visit: Visit) -> web.Response:

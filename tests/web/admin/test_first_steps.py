@@ -64,9 +64,7 @@ async def test_whoever_follows_the_checklist_comes_to_the_first_ring(browser: Br
         assert await session.scalar(select(Doorbell.name)) == "Lund"
 
 
-async def test_a_panel_that_comes_later_does_not_keep_from_the_next_steps(
-    client: Client, rig: Rig
-):
+async def test_a_panel_that_comes_later_does_not_keep_from_the_next_steps(client: Client, rig: Rig):
     place = await rig.add_property()
 
     before = await client.get(f"/admin/p/{place}")

@@ -4,12 +4,13 @@ import re
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from intercom.store.models import Account, Mail
 from intercom.texts import words
 from tests.web.admin.phones import Phone
-from tests.web.admin.rig import browsing, open_rig
+from tests.web.admin.rig import PASSWORD, browsing, open_rig
 
 PLACE = "/admin/p/storgata-14"
 PERSON = f"{PLACE}/people/2"
@@ -100,3 +101,36 @@ async def test_invitations_that_were_held_back_are_sent_by_one_button(sqlite_dat
                 select(Account.username, Mail.kind).join(Mail, Mail.account_id == Account.id)
             )
             assert sent.all() == [("ola", "invitation")]
+
+
+@pytest.mark.timeout(60)
+async def test_the_page_follows_the_call_by_itself_and_its_notices_are_accessible(
+    sqlite_database, browser, axe
+):
+    phone = Phone()
+    async with kari_with_a_number(sqlite_database, phone) as (rig, client):
+        held = {"name": "Ola", "email": "ola@example.no", "language": "nb", "role": "resident"}
+        await client.post(f"{PLACE}/units/1/people/new", held)
+        async with sqlite_database.writing() as session:
+            kari = await session.get_one(Account, 2)
+            kari.number_verified_on = rig.now.date() - timedelta(days=340)
+        context = await browser.new_context(
+            base_url=rig.url, bypass_csp=True, locale="nb-NO", reduced_motion="reduce"
+        )
+        page = await context.new_page()
+        await page.goto("/admin/login")
+        await page.fill("[name=username]", "vera")
+        await page.fill("[name=password]", PASSWORD)
+        await page.click("main form button.pri")
+        await page.wait_for_selector("nav.nav")
+        await page.goto(f"{PLACE}/people")
+        await page.click("#due summary")
+        assert await axe(page) == []
+
+        await page.click("#due a")
+        await page.click(f'form[action="{PERSON}/check"] button')
+        await page.get_by_text(words("nb", "people.page.number_running")).wait_for()
+        phone.answer("5")
+        confirmed = words("nb", "people.page.number_result_confirmed")
+        await page.get_by_text(confirmed).wait_for(timeout=15_000)
+        await context.close()

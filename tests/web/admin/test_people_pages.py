@@ -1,5 +1,7 @@
 """Units, people, doorbells and imports in a browser without scripts."""
 
+import re
+
 from sqlalchemy import select
 
 from intercom.store.models import Account, Doorbell, Mail, Transfer, Unit
@@ -166,3 +168,24 @@ async def test_a_number_can_be_checked_only_where_calls_can_be_made(rig: Rig, cl
     assert "+4790012345" in shown.text
     assert "Ikke bekreftet" in shown.text
     assert "/people/2/check" not in shown.text
+
+
+async def test_whom_no_mail_reaches_is_handed_a_link_until_a_password_is_chosen(
+    rig: Rig, client: Client
+):
+    await start(rig, client)
+    await move_in(client)
+    person = f"{PLACE}/people/2"
+
+    shown = await client.post(f"{person}/link", {})
+    link = re.search(r"/admin/password/[\w-]+", shown.text)
+    assert link is not None
+    chosen = await client.get(link.group())
+    assert (shown.status, chosen.status) == (200, 200)
+    assert link.group() not in (await client.get(person)).text
+
+    async with rig.database.writing() as session:
+        (await session.get_one(Account, 2)).password_hash = "$argon2id$chosen"
+    refused = await client.post(f"{person}/link", {})
+    assert refused.status in (404, 409, 422)
+    assert "/admin/password/" not in refused.text
