@@ -64,6 +64,25 @@ async def _done(
 ) -> tuple[Any, Touched]:
     url = database.url.render_as_string(hide_password=False)
     job = await asyncio.to_thread(pickle.dumps, (url, is_writing, work, given, named))
+    async with database.apart:
+        answer, status = await _ask(job)
+    if status:
+        msg = f"long work ended with {status}"
+        raise RuntimeError(msg)
+    came: tuple[Any, ...] = pickle.loads(answer)  # noqa: S301 - our own process wrote it
+    match came:
+        case "done", result, touched:
+            return result, touched
+        case "refused", key, field, values:
+            raise RefusedError(key, field=field, **values)
+        case "down", words:
+            raise StoreDownError(words)
+        case _:
+            msg = f"long work failed: {came[-1]}"
+            raise RuntimeError(msg)
+
+
+async def _ask(job: bytes) -> tuple[bytes, int]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
@@ -79,20 +98,7 @@ async def _done(
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if process.returncode:
-        msg = f"long work ended with {process.returncode}"
-        raise RuntimeError(msg)
-    came: tuple[Any, ...] = pickle.loads(answer)  # noqa: S301 - our own process wrote it
-    match came:
-        case "done", result, touched:
-            return result, touched
-        case "refused", key, field, values:
-            raise RefusedError(key, field=field, **values)
-        case "down", words:
-            raise StoreDownError(words)
-        case _:
-            msg = f"long work failed: {came[-1]}"
-            raise RuntimeError(msg)
+    return answer, process.returncode or 0
 
 
 async def _answer(

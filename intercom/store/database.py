@@ -26,6 +26,8 @@ TIMEOUT_S = 5.0
 """A transaction that takes longer is given up: the database is as good as down."""
 LONG_S = 120.0
 """For what is long by its nature: an import, a new shape of the tables."""
+APART_AT_ONCE = 2
+"""Each takes 150 MB and a core; whoever else asks meanwhile waits."""
 _TOUCHED = "touched"
 _POSTGRES: dict[str, Any] = {
     "timeout": TIMEOUT_S,
@@ -64,6 +66,8 @@ class Database:
             expire_on_commit=False,
         )
         self._one_writer = asyncio.Lock()
+        self.apart = asyncio.Semaphore(APART_AT_ONCE)
+        """Held by each work that another process does for this one."""
         self.on_change: list[Callable[[Touched], None]] = []
         """Called after each commit with the rows that it touched."""
 
