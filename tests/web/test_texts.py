@@ -1,4 +1,4 @@
-"""The page's words: every one in both languages, every one used."""
+"""The page's words: every one in all four languages, every one used."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 from intercom.web.server import STATIC
 
 JS = STATIC / "js"
-LANGUAGES = ("en", "nb")
+LANGUAGES = ("en", "nb", "nn", "sv")
 
 
 def texts(language: str) -> dict[str, str]:
@@ -19,8 +19,9 @@ def code() -> str:
     return "\n".join(path.read_text("utf-8") for path in JS.glob("*.js") if path.name != "i18n.js")
 
 
-def test_both_languages_have_the_same_keys():
-    assert set(texts("en")) == set(texts("nb"))
+def test_all_languages_have_the_same_keys():
+    for language in LANGUAGES:
+        assert set(texts("en")) == set(texts(language)), language
 
 
 def test_every_key_in_use_has_a_text_and_every_text_is_in_use():
@@ -35,10 +36,11 @@ def test_keys_are_written_out_so_that_a_missing_one_can_be_found():
 
 def test_translations_take_the_same_values():
     names = re.compile(r"\{\w+\}")
-    english, norwegian = texts("en"), texts("nb")
+    translations = [texts(language) for language in LANGUAGES]
 
-    for key, text in english.items():
-        assert sorted(names.findall(text)) == sorted(names.findall(norwegian[key])), key
+    for key, text in texts("en").items():
+        for each in translations:
+            assert sorted(names.findall(text)) == sorted(names.findall(each[key])), key
 
 
 def test_residents_read_no_technical_words():

@@ -2,9 +2,13 @@
 
 import en from "./texts/en.js";
 import nb from "./texts/nb.js";
+import nn from "./texts/nn.js";
+import sv from "./texts/sv.js";
 
-export const language = /^(nb|nn|no)\b/i.test(navigator.language) ? "nb" : "en";
-const texts = { en, nb }[language];
+const all = { en, nb, nn, sv, no: nb };
+const asked = navigator.language.slice(0, 2).toLowerCase();
+export const language = asked === "no" ? "nb" : Object.hasOwn(all, asked) ? asked : "en";
+const texts = all[language];
 
 /** Look a text up and put values in the place of {names}. */
 export function t(key, values = {}) {
@@ -20,7 +24,7 @@ export function timeOfDay(date) {
 
 /** The day, such as Sunday 22 November. */
 export function dayOf(date) {
-  const parts = new Intl.DateTimeFormat(language === "en" ? "en-GB" : "nb", { weekday: "long", day: "numeric", month: "long" });
+  const parts = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { weekday: "long", day: "numeric", month: "long" });
   const text = parts.format(date);
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
