@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -189,15 +190,14 @@ async def test_a_door_is_opened_while_thousands_of_names_are_under_way(tmp_path)
 async def test_writing_thousands_of_names_keeps_nobody_waiting():
     directory = house(*(f"Nordmann {number}" for number in range(5000)))
     longest_s = 0.0
-    loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(ScreenDesk(lambda: directory).screen_of(MAIN))
         while not writing.done():
-            before = loop.time()
+            before = time.thread_time()  # what others do meanwhile does not count
             await asyncio.sleep(0)
-            longest_s = max(longest_s, loop.time() - before)
+            longest_s = max(longest_s, time.thread_time() - before)
 
-    assert longest_s < 0.05  # measured: 2 ms; a loaded machine takes longer
+    assert longest_s < 0.05  # measured: 2 ms
 
 
 async def test_the_screen_shows_the_state_in_the_propertys_language(tmp_path):

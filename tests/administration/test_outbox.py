@@ -81,7 +81,7 @@ async def test_an_invitation_brings_username_link_and_app_and_sets_a_password_on
         assert "Storgata" in mail["Subject"]
         text = text_of(mail).replace("\r\n", "\n")
         assert "kari.nordmann" in text
-        assert f"{ORIGIN}/\n" in text
+        assert f"{ORIGIN}/admin\n" in text  # whoever is rung nowhere has no app
         assert "hjelp@example.org" in text
         token = link_of(mail).removeprefix(f"{ORIGIN}/admin/password/")
         html = mail.get_body(("html",)).get_content()

@@ -127,6 +127,7 @@ class Router:
             doorbell=DOORBELL,
             door_id=DoorId("main"),
             open_keys=frozenset({"5"}),
+            has_right=lambda _: True,
             plan=PLAN,
             limits=Limits(),
             new_id=lambda word: f"{word}-{next(self._ids)}",
