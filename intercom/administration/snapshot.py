@@ -173,9 +173,9 @@ class Snapshot:
 
     async def _drop(self, shape: Table, gone: set[Key]) -> None:
         for key in gone:
-            for row in self._mirror.drop(shape, key):
+            for row in self._mirror.drop(shape, key):  # a property's are as many as its buttons
                 self._parts.touch(row, None)
-            await self._turns.rest()
+                await self._turns.rest()
 
     async def _make(self) -> DirectoryChange:
         """Make what was touched anew, and put it in force all at once."""
