@@ -23,3 +23,19 @@ def free_port(host: str = HOST) -> int:
 def free_ports(count: int, host: str = HOST) -> int:
     """Find the even first of `count` ports in a row."""
     return block().take(count, host=host)
+
+
+def loopback_settings() -> dict[str, object]:
+    """Give the settings by which a service of a test listens on this machine alone."""
+    rtp = free_ports(20)
+    return {
+        "public_address": HOST,
+        "sip_host": HOST,
+        "sip_port": free_port(),
+        "http_host": HOST,
+        "http_port": free_port(),
+        "media_host": HOST,
+        "rtp_port_first": rtp,
+        "rtp_port_last": rtp + 19,
+        "webrtc_port": free_port(),
+    }

@@ -24,7 +24,7 @@ from intercom.sip.events import (
 )
 from tests.adapters.sip_rig import HOST, Stranger, free_port, stranger, until
 from tests.fakes import ANNA_NUMBER, CALLER_ID
-from tests.ports import free_ports
+from tests.ports import free_ports, loopback_settings
 
 PASSWORD = "panel's own"
 STOP_S = 2.0
@@ -68,21 +68,12 @@ async def service_with(
     file = folder / "building.toml"
     file.write_text(building(carrier, name))
     file.chmod(0o600)
-    rtp = free_ports(20)
-    values: dict[str, object] = dict(  # noqa: C408 - as the settings are written
-        caller_id=CALLER_ID,
-        building_file=file,
-        state_dir=folder / "state",
-        public_address=HOST,
-        sip_host=HOST,
-        sip_port=free_port(),
-        http_host=HOST,
-        http_port=free_port(),
-        media_host=HOST,
-        rtp_port_first=rtp,
-        rtp_port_last=rtp + 19,
-        webrtc_port=free_port(),
-    )
+    values: dict[str, object] = {
+        "caller_id": CALLER_ID,
+        "building_file": file,
+        "state_dir": folder / "state",
+        **loopback_settings(),
+    }
     settings = Settings(**(values | more))
     async with running(settings, file) as service:
         yield service

@@ -22,7 +22,7 @@ from intercom.store.database import Database, touch
 from intercom.store.models import Button, Door, Doorbell, Property, Revision
 from tests.adapters.sip_rig import HOST, Stranger, free_port, stranger, until
 from tests.administration.house import CALLER_ID, PASSWORD, build_house
-from tests.ports import free_ports
+from tests.ports import loopback_settings
 from tests.store.databases import opened
 from tests.store.postgres import is_installed, running_postgres
 
@@ -31,20 +31,11 @@ TODAY = datetime.now(UTC).date()
 
 
 def settings_of(address: str, folder: Path) -> Settings:
-    rtp = free_ports(20)
     return Settings(
         caller_id=CALLER_ID,
         database=address,
         state_dir=folder / "state",
-        public_address=HOST,
-        sip_host=HOST,
-        sip_port=free_port(),
-        http_host=HOST,
-        http_port=free_port(),
-        media_host=HOST,
-        rtp_port_first=rtp,
-        rtp_port_last=rtp + 19,
-        webrtc_port=free_port(),
+        **loopback_settings(),
     )
 
 
